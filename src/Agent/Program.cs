@@ -1,1 +1,29 @@
-Console.WriteLine("probe");
+using System.CommandLine;
+using Accelerated.Agent;
+using Accelerated.Agent.Api;
+using Accelerated.Agent.Cli;
+
+// The agent's front end is Go's flag package, because flannel's unit files are written for it; the rest is an ordinary command line.
+// A bare `accelerated --etcd-endpoints=…` is what stands in an ExecStart that used to name flanneld.
+if (args is ["agent", ..])
+    return await AgentCommand.RunAsync(args[1..]).ConfigureAwait(false);
+if (args is ["-version" or "--version", ..])
+{
+    Console.WriteLine(StatusReporter.Version);
+    return ExitCodes.Success;
+}
+
+if (args is [['-', _, ..], ..] && args[0] is not ("-h" or "-?" or "--help"))
+    return await AgentCommand.RunAsync(args).ConfigureAwait(false);
+
+var version = new Command("version", "Print the version.");
+version.SetAction(_ => Console.WriteLine(StatusReporter.Version));
+var root = new RootCommand("An overlay network agent for container hosts: joins a flannel cluster, one node at a time.")
+{
+    new Command("agent", "Run the agent (accelerated agent --help lists its flags). A bare accelerated --FLAG… does the same."),
+    StatusCommand.Create(),
+    version,
+};
+var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
+var code = await parsed.InvokeAsync().ConfigureAwait(false);
+return args.Length == 0 || parsed.Errors.Count > 0 ? ExitCodes.Usage : code;

@@ -1,0 +1,74 @@
+using Accelerated.Agent.Api;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Node;
+using Accelerated.Agent.Reconcile;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Accelerated.Agent;
+
+/// <summary>
+/// The agent as one hosted service: control plane, reconcile loop and status socket start and stop together. Stopping leaves the
+/// lease, the device, the routes, the rules and subnet.env in place, as flannel does: containers go on talking.
+/// </summary>
+public sealed partial class AgentService(
+    AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, KernelWatch kernel, ExitStatus exit,
+    IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
+{
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // On .NET 10 a service that throws stops the host with exit code 0, and systemd would not restart it: the code is set here.
+        try
+        {
+            using var instance = InstanceLock.Take(AgentOptions.LockPath(options.RunDirectory, options.Instance), options.Instance);
+            using var socket = StatusServer.Bind(AgentOptions.SocketPath(options.RunDirectory, options.Instance));
+            LogStarted(StatusReporter.Version, options.Instance);
+            foreach (var notice in options.Notices)
+                LogNotice(notice);
+            kernel.Start();
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            LogStopped();
+        }
+        catch (AgentFaultException e)
+        {
+            LogFault(e.Message);
+            exit.Code = e.ExitCode;
+        }
+        catch (UnderlayException e)
+        {
+            LogFault(e.Message);
+            exit.Code = ExitCodes.Failure;
+        }
+#pragma warning disable CA1031 // whatever it is, the process must end with a code that makes systemd start it again
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            LogCrash(e);
+            exit.Code = ExitCodes.Failure;
+        }
+        finally
+        {
+            lifetime.StopApplication();
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Information, "accelerated {Version} starts (instance {Instance})")]
+    private partial void LogStarted(string version, string instance);
+
+    [LoggerMessage(2, LogLevel.Information, "stopped; lease, device, routes and rules stay, so containers go on talking")]
+    private partial void LogStopped();
+
+    [LoggerMessage(3, LogLevel.Critical, "{Fault}")]
+    private partial void LogFault(string fault);
+
+    [LoggerMessage(4, LogLevel.Critical, "the agent failed in a way it should not: please report this")]
+    private partial void LogCrash(Exception exception);
+
+    [LoggerMessage(5, LogLevel.Warning, "{Notice}")]
+    private partial void LogNotice(string notice);
+}

@@ -1,0 +1,10 @@
+using System.Text.Json.Serialization;
+
+namespace Accelerated.Agent.Api;
+
+/// <summary>JSON of the status socket, generated at build time.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, PropertyNameCaseInsensitive = true)]
+[JsonSerializable(typeof(StatusReport))]
+[JsonSerializable(typeof(ApiRequest))]
+[JsonSerializable(typeof(ApiError))]
+internal sealed partial class ApiJson : JsonSerializerContext;

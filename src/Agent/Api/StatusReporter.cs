@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Reflection;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.State;
+
+namespace Accelerated.Agent.Api;
+
+/// <summary>Puts what the control plane and the reconcile loop know into one report.</summary>
+public sealed class StatusReporter(AgentOptions options, InputStore store, ReconcileLoop loop, IDatapath datapath)
+{
+    /// <summary>Version of this build, without the source revision.</summary>
+    public static string Version { get; } =
+        typeof(StatusReporter).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
+
+    /// <summary>The report of now.</summary>
+    public StatusReport Report()
+    {
+        var (inputs, outcome) = (store.Current, loop.Outcome);
+        var peers = Peers(outcome);
+        var rejected = outcome.Desired?.Rejected ?? inputs.Leases.Rejected;
+        var problems = Problems(inputs, outcome, rejected);
+        var health = Health(outcome, problems);
+        var device = outcome.Desired?.Devices.FirstOrDefault();
+        var own = inputs.Own?.Lease;
+        var etcd = inputs.Etcd;
+        return new StatusReport(
+            health,
+            Summary(health, inputs, outcome, problems, peers),
+            outcome.Ready,
+            inputs.Own?.IsProvisional == true || inputs.Leases.IsProvisional,
+            Version,
+            options.Instance,
+            inputs.Config?.IPv4?.Network.ToString(),
+            own?.Key.IPv4.ToString(),
+            own?.Attributes.PublicIP?.ToString(),
+            outcome.Node?.Interface,
+            device?.Name,
+            device?.Vni,
+            device?.Port,
+            device?.Mac.ToString(),
+            device?.Mtu,
+            datapath.Name,
+            DatapathReason(),
+            options.Firewall.Masquerade,
+            new StatusReport.EtcdStatus(etcd.IsConnected, etcd.Endpoint, etcd == EtcdHealth.NotTried ? null : etcd.Since, etcd.Error, inputs.Leases.Revision),
+            peers,
+            [.. rejected.Select(r => new StatusReport.RejectedKey(r.Key, r.Value))],
+            problems,
+            new StatusReport.ReconcileStatus(outcome.Passes, outcome.Repairs, outcome.FinishedAt, Math.Round(outcome.Duration.TotalMilliseconds, 3), outcome.Failures.Count));
+    }
+
+    private string DatapathReason() => options.Datapath == DatapathChoice.Kernel
+        ? "--datapath=kernel"
+        : "this version has no eBPF lanes yet";
+
+    private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome)
+    {
+        var failures = outcome.Failures.Where(f => f.Peer is not null).ToLookup(f => f.Peer!);
+        return [.. (outcome.Desired?.Devices ?? []).SelectMany(d => d.Peers).Select(p => new StatusReport.PeerStatus(
+            p.Subnet.ToString(), p.Remote.ToString(), p.VtepMac.ToString(), BackendConfig.Vxlan,
+            failures.Contains(p.Key) ? "failed" : outcome.Ready ? "installed" : "waiting",
+            failures[p.Key].FirstOrDefault()?.Error))];
+    }
+
+    private static List<StatusReport.ProblemStatus> Problems(AgentInputs inputs, ReconcileOutcome outcome, ImmutableSortedDictionary<string, string> rejected)
+    {
+        var all = inputs.Problems.Values.Concat(outcome.Problems.Values).ToList();
+        if (outcome.Failures.Count > 0)
+        {
+            all.Add(new Problem(ProblemSeverity.Degraded, "kernel-refuses",
+                string.Create(CultureInfo.InvariantCulture, $"the kernel refuses {outcome.Failures.Count} changes, the first: {outcome.Failures[0].Error}"),
+                "the agent keeps trying; see the peers marked failed"));
+        }
+
+        if (rejected.Count > 0)
+        {
+            var (key, reason) = rejected.First();
+            all.Add(new Problem(ProblemSeverity.Warning, "peers-left-out",
+                string.Create(CultureInfo.InvariantCulture, $"{rejected.Count} of the keys in etcd cannot be used, the first: {key}: {reason}"),
+                "correct or delete the key (etcdctl del); all other peers work"));
+        }
+
+        return [.. all.OrderByDescending(p => p.Severity).Select(p => new StatusReport.ProblemStatus(Word(p.Severity), p.Code, p.Message, p.Remedy))];
+    }
+
+    private static string Health(ReconcileOutcome outcome, List<StatusReport.ProblemStatus> problems) =>
+        problems.Count > 0 ? (outcome.Ready ? problems[0].Severity : Word(ProblemSeverity.Critical)) : outcome.Ready ? "ok" : "starting";
+
+    private static string Word(ProblemSeverity severity) => severity switch
+    {
+        ProblemSeverity.Critical => "critical",
+        ProblemSeverity.Degraded => "degraded",
+        _ => "warning",
+    };
+
+    private string Summary(string health, AgentInputs inputs, ReconcileOutcome outcome,
+        List<StatusReport.ProblemStatus> problems, List<StatusReport.PeerStatus> peers)
+    {
+        var parts = new List<string>();
+        if (problems.Count > 0)
+            parts.Add($"{problems[0].Message} ({problems[0].Remedy})");
+        if (inputs.Own is { } own)
+            parts.Add($"{own.Lease.Key.IPv4}{(own.IsProvisional ? " (provisional)" : "")}{(outcome.Node is { } node ? $" on {node.Interface} ({node.Address})" : "")}");
+        parts.Add($"{datapath.Name} vxlan");
+        if (outcome.Desired is not null)
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{peers.Count(p => p.State == "installed")} of {peers.Count} peers"));
+        parts.Add(inputs.Etcd.IsConnected ? "etcd connected" : "etcd not connected");
+        return $"{health}: {string.Join(", ", parts)}";
+    }
+}

@@ -1,0 +1,105 @@
+using Accelerated.Agent.Api;
+using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Etcd;
+using Accelerated.Agent.Leases;
+using Accelerated.Agent.Node;
+using Accelerated.Agent.Reconcile;
+using Accelerated.Interop;
+using Accelerated.Interop.Netlink;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace Accelerated.Agent.Cli;
+
+/// <summary><c>accelerated agent</c>: checks what can be checked before anything is touched, then runs the host.</summary>
+internal static class AgentCommand
+{
+    private static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
+
+    /// <summary>Runs until SIGTERM or SIGINT; returns the exit code.</summary>
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        if (arguments.Any(a => a is "-h" or "-help" or "--help"))
+        {
+            Console.WriteLine("Usage: accelerated agent [flags]\n\nRuns the agent. Flags are flannel's, with one or two dashes; each also as FLANNELD_NAME in the environment.\n");
+            foreach (var line in new AgentFlags().Help())
+                Console.WriteLine(line);
+            return ExitCodes.Success;
+        }
+
+        try
+        {
+            var options = new AgentFlags().Read(arguments, Environment.GetEnvironmentVariable);
+            if (!ProcessCapabilities.Has(Capability.NetAdmin))
+                return Refuse("this needs root, or the capability CAP_NET_ADMIN: run it with sudo or as a systemd service", ExitCodes.Failure);
+            using var routes = RouteSocket.Open();
+            _ = UnderlaySelector.Select(options.Underlay, routes);
+            await using var etcd = new EtcdClient(options.Etcd, TimeProvider.System);
+            return await RunHostAsync(options, routes, etcd).ConfigureAwait(false);
+        }
+        catch (CommandLineException e)
+        {
+            return Refuse(e.Message, ExitCodes.Usage);
+        }
+        catch (EtcdOptionsException e)
+        {
+            return Refuse(e.Message, ExitCodes.Usage);
+        }
+        catch (UnderlayException e)
+        {
+            return Refuse(e.Message, ExitCodes.Failure);
+        }
+    }
+
+    private static async Task<int> RunHostAsync(AgentOptions options, RouteSocket routes, EtcdClient etcd)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "accelerated" });
+        builder.Logging.SetMinimumLevel(options.Verbose ? LogLevel.Debug : LogLevel.Information);
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.AddSimpleConsole(o =>
+        {
+            o.SingleLine = true;
+            o.UseUtcTimestamp = true;
+            o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            o.ColorBehavior = Console.IsErrorRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
+        });
+        builder.Services.Configure<ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = ShutdownLimit);
+        AddAgent(builder.Services, options, routes, etcd);
+        using var host = builder.Build();
+        await host.RunAsync().ConfigureAwait(false);
+        return host.Services.GetRequiredService<ExitStatus>().Code;
+    }
+
+    private static void AddAgent(IServiceCollection services, AgentOptions options, RouteSocket routes, EtcdClient etcd)
+    {
+        services.AddSingleton(options)
+            .AddSingleton(TimeProvider.System)
+            .AddSingleton(routes)
+            .AddSingleton<IEtcdClient>(etcd)
+            .AddSingleton(new SubnetLeaseStore(etcd, options.EtcdPrefix, options.SubnetLeaseTtl, Random.Shared))
+            .AddSingleton(new SubnetFile(options.SubnetFile))
+            .AddSingleton(new NftablesFirewall(options.Instance))
+            .AddSingleton<WakeSignal>()
+            .AddSingleton<InputStore>()
+            .AddSingleton<EtcdSession>()
+            .AddSingleton<LeaseRegistry>()
+            .AddSingleton<OwnSubnetKeeper>()
+            .AddSingleton<ControlPlane>()
+            .AddSingleton<IDatapath, KernelDatapath>()
+            .AddSingleton<KernelWatch>()
+            .AddSingleton<ReconcileLoop>()
+            .AddSingleton<StatusReporter>()
+            .AddSingleton<StatusServer>()
+            .AddSingleton<ExitStatus>()
+            .AddHostedService<AgentService>();
+    }
+
+    private static int Refuse(string message, int code)
+    {
+        Console.Error.WriteLine($"accelerated agent: {message}");
+        return code;
+    }
+}

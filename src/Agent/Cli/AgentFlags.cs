@@ -1,0 +1,210 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Accelerated.Agent.Etcd;
+using Accelerated.Agent.Node;
+using Accelerated.Agent.State;
+
+namespace Accelerated.Agent.Cli;
+
+/// <summary>The flags of <c>accelerated agent</c>: flannel's, by the same names and defaults, and our own.</summary>
+internal sealed partial class AgentFlags
+{
+    private const string EnvironmentPrefix = "FLANNELD_";
+    private const int MinutesPerDay = 24 * 60;
+
+    private readonly GoFlagSet _set = new();
+    private readonly List<(GoFlag Flag, string Notice)> _accepted = [];
+    private readonly List<(GoFlag Flag, string Reason)> _refused = [];
+    private readonly GoFlag _endpoints, _prefix, _keyFile, _certFile, _caFile, _username, _password;
+    private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
+    private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
+    private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _interval, _verbosity;
+
+    /// <summary>The flags at their defaults.</summary>
+    public AgentFlags()
+    {
+        _endpoints = Text("etcd-endpoints", "http://127.0.0.1:4001,http://127.0.0.1:2379", "http://192.0.2.250:2379", "etcd members, separated by commas");
+        _prefix = Text("etcd-prefix", "/coreos.com/network", "/coreos.com/network", "where the network is kept in etcd");
+        _keyFile = Text("etcd-keyfile", "", "FILE", "client key (PEM) for TLS");
+        _certFile = Text("etcd-certfile", "", "FILE", "client certificate (PEM) for TLS");
+        _caFile = Text("etcd-cafile", "", "FILE", "certificate authority (PEM) that signed etcd's certificate");
+        _username = Text("etcd-username", "", "NAME", "etcd user");
+        _password = Text("etcd-password", "", "PASSWORD", "that user's password (better in the environment: FLANNELD_ETCD_PASSWORD)");
+        _iface = Flag("iface", GoFlagKind.Repeatable, "", "eth0", "underlay interface, by name or address; repeatable, first hit wins");
+        _ifaceRegex = Flag("iface-regex", GoFlagKind.Repeatable, "", "^10\\.1\\.", "underlay interface, by a pattern on its address, else on its name; repeatable");
+        _ifaceCanReach = Text("iface-can-reach", "", "192.0.2.1", "underlay interface: the one that reaches this address");
+        _publicIP = Text("public-ip", "", "203.0.113.7", "address peers reach this node at, when it is not the interface's own");
+        _subnetFile = Text("subnet-file", "/run/flannel/subnet.env", "FILE", "where the subnet is written for Docker and CNI");
+        _renewMargin = Number("subnet-lease-renew-margin", "60", "60", "renew the lease no later than this many minutes before it ends");
+        _leaseTtl = Text("subnet-lease-ttl", "24h", "24h", "how long the subnet stays ours without a sign of life (30s … 720h)");
+        _ipMasq = Boolean("ip-masq", "false", "masquerade traffic that leaves the overlay");
+        _notRandom = Boolean("ip-masq-fully-random-disable", "false", "do not draw masqueraded source ports at random");
+        _forwardRules = Boolean("iptables-forward-rules", "true", "accept forwarded overlay traffic");
+        _runDir = Text("run-dir", "/run/accelerated", "DIR", "status socket and lock");
+        _stateDir = Text("state-dir", "/var/lib/accelerated", "DIR", "what outlives a reboot");
+        _instance = Text("instance", AgentOptions.DefaultInstance, "NAME", "name of this agent, when a host runs several");
+        _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets");
+        _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
+        _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
+
+        Accepted(Number("iptables-resync", "5", "5", ""), "rules are watched and repaired at once, there is no polling");
+        Accepted(Text("vmodule", "", "", ""), "per-file log levels are a glog feature; use -v");
+        Accepted(Text("log_backtrace_at", "", "", ""), "a glog feature");
+        Accepted(Text("healthz-ip", "0.0.0.0", "", ""), "there is no health port in this version; use accelerated status");
+        Accepted(Text("net-config-path", "", "", ""), "only read with kube-subnet-mgr");
+        Accepted(Text("kube-api-url", "", "", ""), "only read with kube-subnet-mgr");
+        Accepted(Text("kube-annotation-prefix", "", "", ""), "only read with kube-subnet-mgr");
+        Accepted(Text("kubeconfig-file", "", "", ""), "only read with kube-subnet-mgr");
+        Accepted(Boolean("set-node-network-unavailable", "true", ""), "only read with kube-subnet-mgr");
+        Refused(Boolean("kube-subnet-mgr", "false", ""), "subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node");
+        Refused(Boolean("ip-blackhole-route", "false", ""), "not supported in this version: remove the flag");
+        Refused(Text("public-ipv6", "", "", ""), "IPv6 is not supported in this version: remove the flag");
+        Refused(Number("healthz-port", "0", "", ""), "there is no health port in this version: remove the flag and use accelerated status");
+    }
+
+    /// <summary>Reads command line and environment; the command line wins.</summary>
+    /// <exception cref="CommandLineException">Names the flag or variable and the remedy.</exception>
+    public AgentOptions Read(IReadOnlyList<string> arguments, Func<string, string?> environment)
+    {
+        _set.Parse(arguments);
+        _set.ParseEnvironment(environment, EnvironmentPrefix);
+        foreach (var (flag, reason) in _refused)
+        {
+            if (flag.IsSet && flag.Value != flag.Default)
+                throw flag.Wrong(reason);
+        }
+
+        var margin = _renewMargin.Number;
+        if (margin is < 1 or >= MinutesPerDay)
+            throw _renewMargin.Wrong($"expected 1 to {MinutesPerDay - 1} minutes");
+        return new AgentOptions
+        {
+            Etcd = ReadEtcd(),
+            EtcdPrefix = Prefix(),
+            Underlay = new UnderlayOptions(_iface.Values, Patterns(), Address(_ifaceCanReach), Address(_publicIP)),
+            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue),
+            SubnetFile = NotEmpty(_subnetFile),
+            RunDirectory = NotEmpty(_runDir),
+            StateDirectory = NotEmpty(_stateDir),
+            Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
+            Datapath = Datapath(),
+            SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
+            RenewMargin = TimeSpan.FromMinutes(margin),
+            ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Verbose = _verbosity.Number > 0,
+            Notices = [.. _accepted.Where(a => a.Flag.IsSet).Select(a => $"{a.Flag.Origin} has no effect: {a.Notice}")],
+        };
+    }
+
+    /// <summary>The text of <c>--help</c>.</summary>
+    public IEnumerable<string> Help()
+    {
+        foreach (var flag in _set.Flags.Where(f => f.Description.Length > 0))
+        {
+            yield return $"  --{flag.Name}{(flag.IsBoolean ? "" : "=" + flag.Placeholder)}";
+            yield return $"        {flag.Description}{(flag.Default.Length > 0 ? $" (default {flag.Default})" : "")}";
+        }
+    }
+
+    private EtcdClientOptions ReadEtcd()
+    {
+        var endpoints = new List<Uri>();
+        foreach (var text in _endpoints.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            endpoints.Add(Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                ? uri!
+                : throw new CommandLineException($"{_endpoints.Origin}: \"{text}\" is not a URL: write for example http://192.0.2.250:2379"));
+        }
+
+        return new EtcdClientOptions
+        {
+            Endpoints = endpoints,
+            CaFile = OrNull(_caFile),
+            CertFile = OrNull(_certFile),
+            KeyFile = OrNull(_keyFile),
+            Username = OrNull(_username),
+            Password = OrNull(_password),
+        };
+    }
+
+    private string Prefix()
+    {
+        var prefix = _prefix.Value.TrimEnd('/');
+        return prefix.Length > 0 && prefix[0] == '/' ? prefix : throw _prefix.Wrong("expected a path like /coreos.com/network");
+    }
+
+    private List<string> Patterns()
+    {
+        foreach (var pattern in _ifaceRegex.Values)
+        {
+            try
+            {
+                _ = new Regex(pattern, RegexOptions.CultureInvariant);
+            }
+            catch (ArgumentException e)
+            {
+                throw new CommandLineException($"{_ifaceRegex.Origin}={pattern}: not a regular expression ({e.Message})", e);
+            }
+        }
+
+        return [.. _ifaceRegex.Values];
+    }
+
+    private DatapathChoice Datapath() => _datapath.Value switch
+    {
+        "auto" => DatapathChoice.Auto,
+        "kernel" => DatapathChoice.Kernel,
+        "bpf" or "host-gw" => throw _datapath.Wrong("not in this version: use auto or kernel"),
+        _ => throw _datapath.Wrong("expected auto or kernel"),
+    };
+
+    private static IPAddress? Address(GoFlag flag)
+    {
+        if (flag.Value.Length == 0)
+            return null;
+        return IPAddress.TryParse(flag.Value, out var address) && address.AddressFamily == AddressFamily.InterNetwork
+            ? address
+            : throw flag.Wrong("expected an IPv4 address");
+    }
+
+    /// <summary>A duration in Go's notation with one unit: <c>90s</c>, <c>15m</c>, <c>24h</c>.</summary>
+    private static TimeSpan Duration(GoFlag flag, TimeSpan least, TimeSpan most)
+    {
+        var text = flag.Value;
+        var unit = text.Length > 1 ? text[^1] : '?';
+        TimeSpan? value = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), System.Globalization.NumberStyles.AllowDecimalPoint, null, out var count)
+            ? unit switch
+            {
+                's' => TimeSpan.FromSeconds(count),
+                'm' => TimeSpan.FromMinutes(count),
+                'h' => TimeSpan.FromHours(count),
+                _ => null,
+            }
+            : null;
+        return value >= least && value <= most ? value.Value : throw flag.Wrong($"expected a duration like 90s, 15m or 24h, from {Words(least)} to {Words(most)}");
+    }
+
+    private static string Words(TimeSpan span) => span.TotalHours >= 1 ? $"{span.TotalHours:0}h" : $"{span.TotalSeconds:0}s";
+
+    private static string? OrNull(GoFlag flag) => flag.Value.Length == 0 ? null : flag.Value;
+
+    private static string NotEmpty(GoFlag flag) => flag.Value.Length > 0 ? flag.Value : throw flag.Wrong("expected a path");
+
+    private GoFlag Text(string name, string absent, string placeholder, string description) => Flag(name, GoFlagKind.Text, absent, placeholder, description);
+
+    private GoFlag Number(string name, string absent, string placeholder, string description) => Flag(name, GoFlagKind.Number, absent, placeholder, description);
+
+    private GoFlag Boolean(string name, string absent, string description) => Flag(name, GoFlagKind.Boolean, absent, "true", description);
+
+    private GoFlag Flag(string name, GoFlagKind kind, string absent, string placeholder, string description) =>
+        _set.Add(new GoFlag(name, kind, absent, placeholder, description));
+
+    private void Accepted(GoFlag flag, string notice) => _accepted.Add((flag, notice));
+
+    private void Refused(GoFlag flag, string reason) => _refused.Add((flag, reason));
+
+    [GeneratedRegex(@"\A[a-z0-9][a-z0-9_-]{0,31}\z", RegexOptions.CultureInvariant)]
+    private static partial Regex InstanceName();
+}

@@ -1,0 +1,143 @@
+using System.Net;
+using System.Net.Sockets;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Leases;
+using Accelerated.Agent.Node;
+using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+using Accelerated.Interop.Netlink;
+using Microsoft.Extensions.Logging;
+
+namespace Accelerated.Agent;
+
+/// <summary>The etcd side: waits for the config, acquires the node's subnet, then keeps it and follows the other nodes'.</summary>
+public sealed partial class ControlPlane(
+    AgentOptions options, SubnetLeaseStore leases, EtcdSession session, LeaseRegistry registry, OwnSubnetKeeper keeper, InputStore store,
+    SubnetFile subnetFile, TimeProvider time, ILogger<ControlPlane> log)
+{
+    private const string NoConfig = "no-config";
+    private static readonly TimeSpan ConfigPause = TimeSpan.FromSeconds(1);
+
+    /// <summary>Runs until cancelled.</summary>
+    /// <exception cref="AgentFaultException">Something an operator has to put right first.</exception>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
+        // A socket of its own: the reconcile loop's is not for sharing between threads.
+        using var routes = RouteSocket.Open();
+        var node = UnderlaySelector.Select(options.Underlay, routes);
+        var plan = CheckedPlan(config, node);
+        var publicIP = options.PublicIP(node);
+        var request = new AcquireRequest(plan, publicIP, PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes));
+        var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
+        store.Update(i => i with { Config = config });
+        registry.Changed += keeper.Observe;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        await TaskGroup.RunAsync(stop, registry.RunAsync(stop.Token), keeper.KeepAsync(acquired, request, stop.Token)).ConfigureAwait(false);
+    }
+
+    private async Task<NetworkConfig> WaitForConfigAsync(CancellationToken cancellation)
+    {
+        for (; ; )
+        {
+            var range = await session.RunAsync(c => c.GetAsync(leases.ConfigKey, cancellation), cancellation).ConfigureAwait(false);
+            if (range.Entries.Count > 0)
+            {
+                store.Resolve(NoConfig);
+                return Parse(range.Entries[0].Value);
+            }
+
+            if (!store.Current.Problems.ContainsKey(NoConfig))
+            {
+                LogNoConfig(leases.ConfigKey, NetworkConfigParser.Example);
+                store.Report(new Problem(ProblemSeverity.Critical, NoConfig, $"etcd has no key {leases.ConfigKey} (keys of the old v2 API are invisible here)",
+                    $"etcdctl put {leases.ConfigKey} '{NetworkConfigParser.Example}', or name another --etcd-prefix"));
+            }
+
+            await Task.Delay(ConfigPause, time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    private NetworkConfig Parse(string json)
+    {
+        try
+        {
+            var config = NetworkConfigParser.Parse(json);
+            var warnings = config.Warnings.ToList();
+            if (config.Backend.DirectRouting)
+                warnings.Add("Backend.DirectRouting is not in this version: peers on the same link are reached over VXLAN too, which works");
+            if (warnings.Count > 0)
+            {
+                store.Report(new Problem(ProblemSeverity.Warning, "config", string.Join("; ", warnings), $"etcdctl put {leases.ConfigKey} …"));
+                warnings.ForEach(w => LogConfigWarning(leases.ConfigKey, w));
+            }
+
+            return config;
+        }
+        catch (NetworkConfigException e)
+        {
+            throw new AgentFaultException($"the network config in etcd ({leases.ConfigKey}) is wrong: {e.Message}. Correct it with etcdctl put {leases.ConfigKey} '…' and start again", e);
+        }
+    }
+
+    private AddressPlan CheckedPlan(NetworkConfig config, NodeFacts node)
+    {
+        if (config.IPv6 is not null || config.IPv4 is not { } plan)
+            throw new AgentFaultException($"EnableIPv6 in {leases.ConfigKey}: IPv6 is not in this version. Remove the key, or keep flannel on this node");
+        if (config.Backend.Type != BackendConfig.Vxlan)
+            throw new AgentFaultException($"Backend.Type \"{config.Backend.Type}\" in {leases.ConfigKey} is not in this version: use \"vxlan\", or keep flannel on this node");
+        var underlay = IPMath.Mask(node.Address, node.PrefixLength);
+        if (plan.AllocatesInside(underlay))
+        {
+            throw new AgentFaultException($"Network {plan.Network} in {leases.ConfigKey} overlaps the underlay {underlay} on {node.Interface}: containers would get addresses of hosts. Choose another Network, or keep the underlay outside SubnetMin … SubnetMax");
+        }
+
+        if (plan.Network.Contains(options.PublicIP(node)))
+            throw new AgentFaultException($"--public-ip={options.PublicIP(node)} lies inside the overlay Network {plan.Network} of {leases.ConfigKey}: peers could not reach it. Choose another Network or address");
+        return plan;
+    }
+
+    private IPNetwork? PreviousSubnet()
+    {
+        try
+        {
+            return subnetFile.Read() is { } text ? SubnetEnvironment.FindPreviousSubnet(text) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The subnet is only a wish; not being able to write the file is reported when it comes to that.
+            LogNoPrevious(options.SubnetFile, e.Message);
+            return null;
+        }
+    }
+
+    private SubnetAttributes Attributes(BackendConfig backend, IPAddress publicIP, MacAddress? leased, RouteSocket routes)
+    {
+        var device = routes.FindLink(DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, backend.Vni));
+        var derived = VtepMac.Derive(options.EtcdPrefix, publicIP, backend.Vni, AddressFamily.InterNetwork);
+        var mac = VtepMac.Choose(leased, device?.Vxlan is null ? null : device.Address, derived);
+        return new SubnetAttributes(publicIP, null, backend.Type, new VtepData(backend.Vni, mac), null);
+    }
+
+    private async Task<AcquiredSubnet> AcquireAsync(AcquireRequest request, CancellationToken cancellation)
+    {
+        try
+        {
+            return await keeper.AcquireAsync(request, cancellation).ConfigureAwait(false);
+        }
+        catch (NetworkFullException e)
+        {
+            throw new AgentFaultException($"{e.Message} ({leases.ConfigKey})", e);
+        }
+    }
+
+    [LoggerMessage(1001, LogLevel.Warning, "waiting for the network config: etcd has no key {Key}. Write one: etcdctl put {Key} '{Example}'")]
+    private partial void LogNoConfig(string key, string example);
+
+    [LoggerMessage(1002, LogLevel.Warning, "network config {Key}: {Warning}")]
+    private partial void LogConfigWarning(string key, string warning);
+
+    [LoggerMessage(1003, LogLevel.Warning, "the previous subnet cannot be read from {Path}: {Error}; going on without")]
+    private partial void LogNoPrevious(string path, string error);
+}

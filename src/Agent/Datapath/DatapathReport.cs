@@ -1,0 +1,9 @@
+namespace Accelerated.Agent.Datapath;
+
+/// <summary>What one pass did.</summary>
+/// <param name="Changes">Each change made, in words, in order.</param>
+/// <param name="Failures">Changes the kernel refused.</param>
+/// <param name="RetryAfter">When a refused change is due again, or null when none is.</param>
+/// <param name="Interfaces">ifindexes whose events concern the datapath (devices and underlay).</param>
+public sealed record DatapathReport(
+    IReadOnlyList<string> Changes, IReadOnlyList<DatapathFailure> Failures, TimeSpan? RetryAfter, IReadOnlySet<int> Interfaces);

@@ -1,0 +1,17 @@
+namespace Accelerated.Agent;
+
+/// <summary>What the process's exit codes mean (docs/operations.md).</summary>
+public static class ExitCodes
+{
+    /// <summary>All is well; also after SIGTERM and SIGINT.</summary>
+    public const int Success = 0;
+
+    /// <summary>A start-up or run-time fault; <c>status</c>: the node is not well.</summary>
+    public const int Failure = 1;
+
+    /// <summary>The command line is wrong. The same code Go's flag package ends flannel with.</summary>
+    public const int Usage = 2;
+
+    /// <summary><c>status</c>: no agent answers.</summary>
+    public const int NoAgent = 3;
+}

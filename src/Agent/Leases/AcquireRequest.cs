@@ -1,0 +1,14 @@
+using System.Net;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+
+namespace Accelerated.Agent.Leases;
+
+/// <summary>What a node asks for.</summary>
+/// <param name="Plan">Which subnets there are.</param>
+/// <param name="PublicIP">The node's identity.</param>
+/// <param name="Previous">A subnet the node had before, to be taken again if it is free, or null.</param>
+/// <param name="Attributes">
+/// Makes the lease's value. The argument is the VTEP MAC of the lease that is being adopted, or null for a new one.
+/// </param>
+public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetwork? Previous, Func<MacAddress?, SubnetAttributes> Attributes);

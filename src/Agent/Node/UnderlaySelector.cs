@@ -1,0 +1,136 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Accelerated.Agent.State;
+using Accelerated.Interop.Netlink;
+
+namespace Accelerated.Agent.Node;
+
+/// <summary>
+/// Chooses the interface that carries the underlay as flannel does: each <c>--iface</c>, each <c>--iface-regex</c>, then
+/// <c>--iface-can-reach</c>, first hit wins; none given: the interface that has <c>--public-ip</c>, else the default route's.
+/// </summary>
+public static class UnderlaySelector
+{
+    private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Looks at the kernel and chooses.</summary>
+    /// <exception cref="UnderlayException">Nothing fits; the message says which flag, what there is and what to do.</exception>
+    public static NodeFacts Select(UnderlayOptions options, RouteSocket routes)
+    {
+        var links = routes.GetLinks();
+        var addresses = routes.GetAddresses(AddressFamily.InterNetwork);
+        var (link, address) = Choose(options, routes, links, addresses);
+        return new NodeFacts(link.Name, link.Index, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadForwarding());
+    }
+
+    private static (Link Link, InterfaceAddress Address) Choose(
+        UnderlayOptions options, RouteSocket routes, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        var misses = new List<string>();
+        foreach (var wanted in options.Interfaces)
+        {
+            if (ByNameOrAddress(wanted, links, addresses) is { } hit)
+                return WithAddress(hit.Link, hit.Address, $"--iface={wanted}", addresses);
+            misses.Add($"--iface={wanted}: no interface has this name or address");
+        }
+
+        foreach (var pattern in options.Patterns)
+        {
+            if (ByPattern(pattern, links, addresses) is { } hit)
+                return WithAddress(hit.Link, hit.Address, $"--iface-regex={pattern}", addresses);
+            misses.Add($"--iface-regex={pattern}: matches no interface address and no name");
+        }
+
+        if (options.CanReach is { } target)
+        {
+            if (routes.LookUpRoute(target) is { } route && links.FirstOrDefault(l => l.Index == route.InterfaceIndex) is { } link)
+                return WithAddress(link, Address(link, route.PreferredSource, addresses), $"--iface-can-reach={target}", addresses);
+            misses.Add($"--iface-can-reach={target}: there is no route to it");
+        }
+
+        if (misses.Count > 0)
+            throw new UnderlayException($"{string.Join("; ", misses)}. This host has {Inventory(links, addresses)}: name one of these");
+        return ByDefault(options, routes, links, addresses);
+    }
+
+    private static (Link Link, InterfaceAddress Address) ByDefault(
+        UnderlayOptions options, RouteSocket routes, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        if (options.PublicIP is { } publicIP && ByNameOrAddress(publicIP.ToString(), links, addresses) is { } local)
+            return WithAddress(local.Link, local.Address, $"--public-ip={publicIP}", addresses);
+        var route = routes.GetRoutes(new RouteFilter(AddressFamily.InterNetwork))
+            .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast && r.InterfaceIndex > 0)
+            .OrderBy(r => r.Priority)
+            .FirstOrDefault();
+        if (route is null || links.FirstOrDefault(l => l.Index == route.InterfaceIndex) is not { } link)
+            throw new UnderlayException($"--iface is not given and there is no IPv4 default route to go by. This host has {Inventory(links, addresses)}: name one of these with --iface");
+        return WithAddress(link, Address(link, route.PreferredSource, addresses), "--iface (not given, the default route's)", addresses);
+    }
+
+    private static (Link Link, InterfaceAddress? Address)? ByNameOrAddress(
+        string wanted, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        if (IPAddress.TryParse(wanted, out var ip))
+        {
+            var address = addresses.FirstOrDefault(a => a.Address.Equals(ip));
+            return address is null || links.FirstOrDefault(l => l.Index == address.InterfaceIndex) is not { } owner ? null : (owner, address);
+        }
+
+        return links.FirstOrDefault(l => l.Name == wanted) is { } link ? (link, null) : null;
+    }
+
+    private static (Link Link, InterfaceAddress? Address)? ByPattern(
+        string pattern, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        var regex = new Regex(pattern, RegexOptions.CultureInvariant, PatternTimeout);
+        foreach (var address in addresses)
+        {
+            if (regex.IsMatch(address.Address.ToString()) && links.FirstOrDefault(l => l.Index == address.InterfaceIndex) is { } owner)
+                return (owner, address);
+        }
+
+        return links.FirstOrDefault(l => regex.IsMatch(l.Name)) is { } link ? (link, null) : null;
+    }
+
+    private static (Link Link, InterfaceAddress Address) WithAddress(
+        Link link, InterfaceAddress? address, string flag, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        address ??= Address(link, null, addresses);
+        return address is null
+            ? throw new UnderlayException($"{flag}: {link.Name} has no usable IPv4 address: give it one, or name another interface with --iface")
+            : (link, address);
+    }
+
+    private static InterfaceAddress? Address(Link link, IPAddress? preferred, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        // Global before narrower scopes, permanent before leased ones; what is being phased out only if asked for by name.
+        var usable = addresses.Where(a => a.InterfaceIndex == link.Index && !a.IsDeprecated && !a.IsTemporary).ToList();
+        return usable.FirstOrDefault(a => a.Address.Equals(preferred))
+            ?? usable.OrderBy(a => a.Scope).ThenBy(a => a.IsPermanent ? 0 : 1).FirstOrDefault(a => !IPAddress.IsLoopback(a.Address));
+    }
+
+    private static string Inventory(IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
+    {
+        var usable = links
+            .Select(l => (l.Name, Addresses: addresses.Where(a => a.InterfaceIndex == l.Index && !IPAddress.IsLoopback(a.Address)).ToList()))
+            .Where(l => l.Addresses.Count > 0)
+            .Select(l => $"{l.Name} ({string.Join(", ", l.Addresses.Select(a => a.Address))})")
+            .Take(20)
+            .ToList();
+        return usable.Count == 0 ? "no interface with an IPv4 address" : string.Join(", ", usable);
+    }
+
+    private static bool ReadForwarding()
+    {
+        try
+        {
+            return File.ReadAllText("/proc/sys/net/ipv4/ip_forward").AsSpan().Trim() is not "0";
+        }
+        catch (IOException)
+        {
+            // Not readable: nothing to warn about is better than a false alarm.
+            return true;
+        }
+    }
+}

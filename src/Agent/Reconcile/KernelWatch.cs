@@ -1,0 +1,77 @@
+using System.Net;
+using Accelerated.Agent.Datapath;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+using Accelerated.Interop.Netlink;
+using Accelerated.Interop.Nftables;
+
+namespace Accelerated.Agent.Reconcile;
+
+/// <summary>
+/// Listens to rtnetlink and nftables and wakes the reconcile loop when something happens that may concern it: on our device or the
+/// underlay, to a route inside the overlay network, or to any firewall rule. Containers come and go in hundreds; their events
+/// do not wake anyone. What this process itself changes does not either.
+/// </summary>
+public sealed class KernelWatch : IDisposable
+{
+    private readonly WakeSignal _wake;
+    private readonly NftablesFirewall _firewall;
+    private readonly uint _ownPort;
+    private RouteMonitor? _routes;
+    private NftablesMonitor? _rules;
+    private Concern _concern = new(new HashSet<int>(), [], []);
+
+    /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
+    public KernelWatch(WakeSignal wake, RouteSocket routes, NftablesFirewall firewall)
+    {
+        _wake = wake;
+        _firewall = firewall;
+        _ownPort = routes.PortId;
+    }
+
+    /// <summary>Begins to listen in the calling thread's network namespace.</summary>
+    public void Start()
+    {
+        _routes = RouteMonitor.Start(OnRouteEvent);
+        try
+        {
+            _rules = NftablesMonitor.Start(OnRulesEvent);
+        }
+        catch (NativeException)
+        {
+            // ignoring: a kernel without nf_tables has no rules to watch; the loop reports the firewall itself.
+        }
+    }
+
+    /// <summary>Says what concerns the loop from now on.</summary>
+    public void Concerns(IReadOnlySet<int> interfaces, DesiredState desired) =>
+        Volatile.Write(ref _concern, new Concern(interfaces, [.. desired.Devices.Select(d => d.Name)], [.. desired.Devices.Select(d => d.Network)]));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _routes?.Dispose();
+        _rules?.Dispose();
+    }
+
+    private void OnRouteEvent(RouteEvent happened)
+    {
+        if (happened.PortId == _ownPort && happened.Kind != RouteEventKind.Overrun)
+            return;
+        var concern = Volatile.Read(ref _concern);
+        var matters = happened.Kind == RouteEventKind.Overrun
+            || concern.Interfaces.Contains(happened.InterfaceIndex)
+            || (happened.LinkName is { } name && concern.Names.Contains(name))
+            || (happened.Kind == RouteEventKind.Route && happened.Destination is { } destination && concern.Networks.Any(n => n.Contains(destination)));
+        if (matters)
+            _wake.Wake();
+    }
+
+    private void OnRulesEvent(NftablesEvent happened)
+    {
+        if (happened.Overrun || happened.PortId != _firewall.PortId)
+            _wake.Wake();
+    }
+
+    private sealed record Concern(IReadOnlySet<int> Interfaces, IReadOnlyList<string> Names, IReadOnlyList<IPNetwork> Networks);
+}

@@ -1,0 +1,219 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Node;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+using Accelerated.Interop.Netlink;
+using Accelerated.Interop.Nftables;
+using Microsoft.Extensions.Logging;
+
+namespace Accelerated.Agent.Reconcile;
+
+/// <summary>
+/// The one loop that writes: kernel state, firewall and subnet.env. It is woken by new inputs and by kernel events, and runs a full
+/// pass on a timer all the same. An event says "look again" and nothing more; what to do is found by comparing with the kernel.
+/// </summary>
+public sealed partial class ReconcileLoop(
+    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, SubnetFile subnetFile,
+    RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
+{
+    /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
+    private const int RestFactor = 4;
+
+    private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);
+
+    private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
+    private DesiredState? _applied;
+    private ReconcileOutcome _outcome = ReconcileOutcome.None;
+
+    /// <summary>The result of the latest pass.</summary>
+    public ReconcileOutcome Outcome => Volatile.Read(ref _outcome);
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        var wait = TimeSpan.Zero;
+        for (; ; )
+        {
+            await wake.WaitAsync(wait, time, cancellation).ConfigureAwait(false);
+            var started = Stopwatch.GetTimestamp();
+            var retry = Pass(store.Current, started);
+            var took = Stopwatch.GetElapsedTime(started);
+            wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
+            var rest = took * RestFactor;
+            await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>One pass; returns when a retry is due, or null.</summary>
+    private TimeSpan? Pass(AgentInputs inputs, long started)
+    {
+        if (inputs is not { Config: { } config, Own: { } own })
+            return null;
+        var problems = ImmutableSortedDictionary.CreateBuilder<string, Problem>(StringComparer.Ordinal);
+        var node = LookAtNode(problems);
+        if (node is null)
+            return Finish(false, null, [], problems, 0, started, options.RetryInterval);
+        var desired = Desire(inputs, config, own, node);
+        try
+        {
+            var report = datapath.Apply(desired);
+            kernel.Concerns(report.Interfaces, desired);
+            var repairs = ReportChanges(report, desired);
+            var complete = ApplyFirewall(desired, problems) & ApplySubnetFile(desired, problems);
+            _applied = desired;
+            return Finish(complete, desired, report.Failures, problems, repairs, started, complete ? report.RetryAfter : options.RetryInterval);
+        }
+        catch (DatapathException e)
+        {
+            problems.Add(new Problem(ProblemSeverity.Critical, "device", e.Message, "see the message"));
+        }
+        catch (NetlinkException e)
+        {
+            problems.Add(new Problem(ProblemSeverity.Critical, "kernel", e.Message, "the agent tries again; if it stays, look into dmesg"));
+        }
+
+        return Finish(false, desired, [], problems, 0, started, options.RetryInterval);
+    }
+
+    private NodeFacts? LookAtNode(ImmutableSortedDictionary<string, Problem>.Builder problems)
+    {
+        try
+        {
+            var node = UnderlaySelector.Select(options.Underlay, routes);
+            if (!node.IsUp)
+                problems.Add(new Problem(ProblemSeverity.Critical, "underlay-down", $"{node.Interface} is down", $"ip link set {node.Interface} up"));
+            if (!node.Forwards)
+            {
+                problems.Add(new Problem(ProblemSeverity.Critical, "ip-forward", "this host does not forward packets, so no container reaches another host",
+                    "sysctl -w net.ipv4.ip_forward=1, and keep it in /etc/sysctl.d"));
+            }
+
+            return node;
+        }
+        catch (UnderlayException e)
+        {
+            // Keep what the kernel has: an interface that went away may come back.
+            problems.Add(new Problem(ProblemSeverity.Critical, "underlay", e.Message, "bring the interface back, or restart with another --iface"));
+            return null;
+        }
+    }
+
+    /// <summary>Equal inputs give the very same object, so that a pass can tell "nothing new" from "something new".</summary>
+    private DesiredState Desire(AgentInputs inputs, NetworkConfig config, OwnSubnet own, NodeFacts node)
+    {
+        if (_desired is { } last && last.Node == node && ReferenceEquals(last.Inputs.Leases, inputs.Leases)
+            && ReferenceEquals(last.Inputs.Own, inputs.Own) && ReferenceEquals(last.Inputs.Config, inputs.Config))
+        {
+            return last.State;
+        }
+
+        var state = DesiredStateBuilder.Build(config, own, inputs.Leases, node, options.Firewall);
+        foreach (var (key, reason) in state.Rejected)
+        {
+            if (_desired?.State.Rejected.GetValueOrDefault(key) != reason)
+                LogRejected(key, reason);
+        }
+
+        _desired = (inputs, node, state);
+        return state;
+    }
+
+    private int ReportChanges(DatapathReport report, DesiredState desired)
+    {
+        // Nothing new was wanted, and yet something had to be changed: somebody else had been there.
+        var isRepair = ReferenceEquals(_applied, desired);
+        foreach (var change in report.Changes)
+        {
+            if (isRepair)
+                LogRepaired(change);
+            else
+                LogChanged(change);
+        }
+
+        foreach (var failure in report.Failures)
+        {
+            if (!_outcome.Failures.Contains(failure))
+                LogRefused(failure.Error);
+        }
+
+        return isRepair ? report.Changes.Count : 0;
+    }
+
+    private bool ApplyFirewall(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems)
+    {
+        try
+        {
+            if (firewall.Apply(desired.Firewall))
+                LogFirewall(desired.Firewall.Masquerade);
+            return true;
+        }
+        catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
+        {
+            problems.Add(new Problem(ProblemSeverity.Degraded, "firewall", $"our nftables rules are not in place: {e.Message}",
+                "install libnftables1 and a kernel with nf_tables; without the rules containers reach other containers, but not the outside"));
+            return false;
+        }
+    }
+
+    private bool ApplySubnetFile(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems)
+    {
+        try
+        {
+            if (subnetFile.Write(desired.SubnetFile.ToFileText()))
+                LogSubnetFile(options.SubnetFile);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problems.Add(new Problem(ProblemSeverity.Critical, "subnet-file", $"--subnet-file={options.SubnetFile} cannot be written: {e.Message}",
+                "make the directory writable, or name another file with --subnet-file"));
+            return false;
+        }
+    }
+
+    private TimeSpan? Finish(bool complete, DesiredState? desired, IReadOnlyList<DatapathFailure> failures,
+        ImmutableSortedDictionary<string, Problem>.Builder problems, int repairs, long started, TimeSpan? retry)
+    {
+        var found = problems.ToImmutable();
+        foreach (var problem in found.Values)
+        {
+            if (!_outcome.Problems.ContainsValue(problem))
+                LogProblem(problem.Message, problem.Remedy);
+        }
+
+        var ready = _outcome.Ready || complete;
+        if (ready && !_outcome.Ready)
+            LogReady(desired!.Devices[0].Subnet.ToString(), desired.Devices[0].Peers.Length);
+        Volatile.Write(ref _outcome, new ReconcileOutcome(
+            ready, desired ?? _outcome.Desired, _desired?.Node ?? _outcome.Node, failures, found, _outcome.Passes + 1, _outcome.Repairs + repairs,
+            time.GetUtcNow(), Stopwatch.GetElapsedTime(started)));
+        return retry;
+    }
+
+    [LoggerMessage(3001, LogLevel.Information, "{Change}")]
+    private partial void LogChanged(string change);
+
+    [LoggerMessage(3002, LogLevel.Warning, "repaired what someone else changed: {Change}")]
+    private partial void LogRepaired(string change);
+
+    [LoggerMessage(3003, LogLevel.Error, "{Error}; trying again")]
+    private partial void LogRefused(string error);
+
+    [LoggerMessage(3004, LogLevel.Warning, "peer {Key} is left out: {Reason}")]
+    private partial void LogRejected(string key, string reason);
+
+    [LoggerMessage(3005, LogLevel.Error, "{Problem}: {Remedy}")]
+    private partial void LogProblem(string problem, string remedy);
+
+    [LoggerMessage(3006, LogLevel.Information, "firewall rules written (masquerade: {Masquerade})")]
+    private partial void LogFirewall(bool masquerade);
+
+    [LoggerMessage(3007, LogLevel.Information, "wrote {Path}")]
+    private partial void LogSubnetFile(string path);
+
+    [LoggerMessage(3008, LogLevel.Information, "ready: subnet {Subnet}, {Peers} peers")]
+    private partial void LogReady(string subnet, int peers);
+}
