@@ -1,0 +1,50 @@
+namespace Accelerated.Lab;
+
+/// <summary>Where the programs are that the lab runs but the distribution does not install.</summary>
+internal static class LabTools
+{
+    /// <summary>The folder with <c>Accelerated.sln</c> above the running program; null if it runs from elsewhere.</summary>
+    public static string? Repository { get; } = FindRepository();
+
+    /// <summary>The agent: what the spec says, <c>ACCELERATED_BIN</c>, or <c>artifacts/accelerated</c>.</summary>
+    /// <exception cref="LabException">There is none.</exception>
+    public static string Agent(string? chosen) =>
+        Find(chosen ?? Environment.GetEnvironmentVariable("ACCELERATED_BIN"), "artifacts/accelerated", null)
+        ?? throw new LabException("there is no agent at artifacts/accelerated: run 'make build', or name one with ACCELERATED_BIN");
+
+    /// <summary>etcd: <c>ACCELERATED_ETCD</c>, <c>artifacts/tools</c>, or from the PATH.</summary>
+    /// <exception cref="LabException">There is none.</exception>
+    public static string Etcd() => EtcdTool("etcd", "ACCELERATED_ETCD");
+
+    /// <summary>etcdctl: <c>ACCELERATED_ETCDCTL</c>, <c>artifacts/tools</c>, or from the PATH.</summary>
+    /// <exception cref="LabException">There is none.</exception>
+    public static string Etcdctl() => EtcdTool("etcdctl", "ACCELERATED_ETCDCTL");
+
+    /// <summary>Where logs are kept when a lab goes down in trouble.</summary>
+    public static string LogDirectory(string labName) => Path.Combine(Repository ?? Environment.CurrentDirectory, "artifacts", "logs", labName);
+
+    private static string EtcdTool(string name, string variable) =>
+        Find(Environment.GetEnvironmentVariable(variable), $"artifacts/tools/usr/bin/{name}", name)
+        ?? throw new LabException($"there is no {name}: run 'make deps', or name one with {variable}");
+
+    private static string? Find(string? chosen, string inRepository, string? onPath)
+    {
+        if (!string.IsNullOrEmpty(chosen))
+            return File.Exists(chosen) ? Path.GetFullPath(chosen) : throw new LabException($"there is no file {chosen}: correct the path given for it");
+        if (Repository is not null && Path.Combine(Repository, inRepository) is var built && File.Exists(built))
+            return built;
+        return onPath is null
+            ? null
+            : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, onPath)).FirstOrDefault(File.Exists);
+    }
+
+    private static string? FindRepository()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Accelerated.sln")))
+                return folder.FullName;
+        }
+        return null;
+    }
+}
