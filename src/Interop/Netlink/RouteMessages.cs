@@ -16,15 +16,20 @@ internal static class RouteMessages
         return writer;
     }
 
-    internal static NetlinkWriter LookUp(IPAddress destination) =>
-        new NetlinkWriter()
+    internal static NetlinkWriter LookUp(IPAddress destination)
+    {
+        var family = AddressFamilies.ToNative(destination);
+        return new NetlinkWriter()
             .Struct(new RtMsg
             {
-                rtm_family = AddressFamilies.ToNative(destination),
+                rtm_family = family,
                 rtm_dst_len = (byte)AddressFamilies.Bits(destination),
-                rtm_flags = Rtnl.RTM_F_LOOKUP_TABLE, // Name the table the answer came from.
+
+                // Name the table the answer came from: IPv6 always does, and strict checking refuses the flag there.
+                rtm_flags = family == Rtnl.AF_INET ? Rtnl.RTM_F_LOOKUP_TABLE : 0,
             })
             .Address(Rtnl.RTA_DST, destination);
+    }
 
     internal static NetlinkWriter Encode(Route route)
     {

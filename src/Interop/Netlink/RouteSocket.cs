@@ -103,17 +103,22 @@ public sealed class RouteSocket : IDisposable
     {
         ArgumentNullException.ThrowIfNull(destination);
 
-        // The answers of unreachable, "no route", prohibit and blackhole. The request itself cannot be what is invalid.
-        return Query(
-            $"look up route to {destination}",
-            Rtnl.RTM_GETROUTE,
-            Rtnl.RTM_NEWROUTE,
-            RouteMessages.LookUp(destination),
-            payload => RouteMessages.Decode(payload, out _),
-            Errno.ENETUNREACH,
-            Errno.EHOSTUNREACH,
-            Errno.EACCES,
-            Errno.EINVAL);
+        try
+        {
+            return Query(
+                $"look up route to {destination}",
+                Rtnl.RTM_GETROUTE,
+                Rtnl.RTM_NEWROUTE,
+                RouteMessages.LookUp(destination),
+                payload => RouteMessages.Decode(payload, out _),
+                Errno.ENETUNREACH, // No route, or one of type unreachable (IPv6).
+                Errno.EHOSTUNREACH, // A route of type unreachable.
+                Errno.EACCES); // A route of type prohibit.
+        }
+        catch (NetlinkException e) when (e is { Errno: Errno.EINVAL, ExtendedAck: null })
+        {
+            return null; // A blackhole. An invalid request has the same number, but the kernel then says what is wrong with it.
+        }
     }
 
     /// <summary>Neighbours on one interface, in every state (<c>ip [-4|-6] neigh show dev IF nud all</c>).</summary>

@@ -10,7 +10,7 @@ namespace Accelerated.System.Tests.Netlink;
 internal sealed class TestNamespace : IDisposable
 {
     private const string Prefix = "nlk-";
-    private static int count;
+    private static int _count;
 
     static TestNamespace()
     {
@@ -25,7 +25,7 @@ internal sealed class TestNamespace : IDisposable
 
     public TestNamespace()
     {
-        Name = $"{Prefix}{Environment.ProcessId}-{Interlocked.Increment(ref count)}";
+        Name = $"{Prefix}{Environment.ProcessId}-{Interlocked.Increment(ref _count)}";
         Execute("ip", "netns", "add", Name);
         Ip("link set lo up");
     }
