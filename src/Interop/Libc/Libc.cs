@@ -1,0 +1,96 @@
+using System.Runtime.InteropServices;
+
+namespace Accelerated.Interop.Native;
+
+/// <summary>The C library's signatures, once each and under their native names. Callers wrap them and turn errno into an exception.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int AF_NETLINK = 16;
+    internal const int SOCK_RAW = 3;
+    internal const int SOCK_CLOEXEC = 0x80000;
+
+    internal const int SOL_SOCKET = 1;
+    internal const int SO_RCVBUF = 8;
+    internal const int SO_RCVTIMEO = 20;
+    internal const int SO_RCVBUFFORCE = 33;
+    internal const int SO_PROTOCOL = 38;
+    internal const int SO_DOMAIN = 39;
+
+    internal const int MSG_PEEK = 0x02;
+    internal const int MSG_TRUNC = 0x20;
+    internal const int MSG_DONTWAIT = 0x40;
+
+    internal const int O_RDONLY = 0;
+    internal const int O_CLOEXEC = 0x80000;
+    internal const int EFD_CLOEXEC = 0x80000;
+    internal const int CLONE_NEWNET = 0x40000000;
+    internal const short POLLIN = 1;
+
+    private const string Library = "libc";
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial FileDescriptor socket(int domain, int type, int protocol);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int bind(FileDescriptor fd, SockAddrNl* address, uint length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int getsockname(int fd, SockAddrNl* address, uint* length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int setsockopt(FileDescriptor fd, int level, int name, void* value, uint length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint sendto(FileDescriptor fd, byte* data, nuint length, int flags, SockAddrNl* to, uint toLength);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint recvfrom(FileDescriptor fd, byte* data, nuint length, int flags, SockAddrNl* from, uint* fromLength);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int poll(PollFd* fds, nuint count, int timeoutMilliseconds);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial FileDescriptor eventfd(uint initial, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint write(FileDescriptor fd, void* data, nuint length);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial FileDescriptor open(string path, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int setns(FileDescriptor fd, int type);
+
+    [LibraryImport(Library)]
+    internal static partial int close(int fd);
+}
+
+/// <summary>struct sockaddr_nl of linux/netlink.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SockAddrNl
+{
+    internal ushort nl_family;
+    internal ushort nl_pad;
+    internal uint nl_pid;
+    internal uint nl_groups;
+}
+
+/// <summary>struct pollfd of poll.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PollFd
+{
+    internal int fd;
+    internal short events;
+    internal short revents;
+}
+
+/// <summary>struct timeval of a 64-bit Linux.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TimeVal
+{
+    internal long tv_sec;
+    internal long tv_usec;
+}

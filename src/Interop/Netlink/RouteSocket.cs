@@ -1,0 +1,320 @@
+using System.Net;
+using System.Net.Sockets;
+using Accelerated.Interop.Native;
+
+namespace Accelerated.Interop.Netlink;
+
+/// <summary>A conversation with the kernel about links, addresses, routes, neighbours and forwarding entries (rtnetlink(7)).</summary>
+/// <remarks>
+/// Bound to the network namespace of the thread that opened it, for good. One caller at a time: it holds one buffer and one sequence,
+/// and takes no lock. Every failure is a <see cref="NetlinkException"/>.
+/// </remarks>
+public sealed class RouteSocket : IDisposable
+{
+    // One acknowledgement takes about a kilobyte of the receive buffer, however small it is; with 128 outstanding the smallest
+    // default buffer (208 KiB) holds them all, even if each carries an error text.
+    private const int RequestsPerSend = 128;
+    private const int BytesPerSend = 48 << 10;
+    private const int DumpAttempts = 16;
+
+    // rtnetlink answers while the request is being sent, so this is only reached when an answer was lost.
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly NetlinkSocket _socket;
+    private readonly NetlinkWriter _writer = new(BytesPerSend + 4096);
+    private uint _sequence;
+
+    private RouteSocket(NetlinkSocket socket) => _socket = socket;
+
+    /// <summary>The socket's netlink address: <see cref="RouteEvent.PortId"/> of most changes made through it.</summary>
+    public uint PortId => _socket.PortId;
+
+    /// <summary>Opens a socket in the network namespace of the calling thread. Reading needs no privilege, changing CAP_NET_ADMIN.</summary>
+    public static RouteSocket Open()
+    {
+        var socket = NetlinkSocket.Open(Nl.NETLINK_ROUTE, "rtnetlink");
+        socket.SetReceiveTimeout(AnswerTimeout);
+
+        // Each is a comfort: without them (before Linux 4.12 and 4.20) errors have no text, echo the whole request, and the kernel does
+        // not filter dumps; the code below copes with all three.
+        _ = socket.TryEnable(Nl.NETLINK_EXT_ACK);
+        _ = socket.TryEnable(Nl.NETLINK_CAP_ACK);
+        _ = socket.TryEnable(Nl.NETLINK_GET_STRICT_CHK);
+        return new(socket);
+    }
+
+    /// <summary>All links of the namespace (<c>ip -d link</c>).</summary>
+    public IReadOnlyList<Link> GetLinks() =>
+        Dump("list links", Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, LinkMessages.Get(), LinkMessages.Decode);
+
+    /// <summary>The link of that name or alternative name (<c>ip -d link show NAME</c>); null when there is none.</summary>
+    public Link? FindLink(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return LinkMessages.Get(name) is { } request ? FindLink($"find link {name}", request) : null;
+    }
+
+    /// <summary>The link of that index; null when there is none.</summary>
+    public Link? FindLink(int index) => index > 0 ? FindLink($"find link #{index}", LinkMessages.Get(index)) : null;
+
+    /// <summary>Addresses of all interfaces or one (<c>ip [-4|-6] address [show dev IF]</c>); none for an interface that does not exist.</summary>
+    public IReadOnlyList<InterfaceAddress> GetAddresses(AddressFamily? family = null, int? interfaceIndex = null)
+    {
+        var native = family is { } one ? AddressFamilies.ToNative(one) : Rtnl.AF_UNSPEC;
+        var all = Dump(
+            "list addresses",
+            Rtnl.RTM_GETADDR,
+            Rtnl.RTM_NEWADDR,
+            AddressMessages.Get(native, interfaceIndex ?? 0),
+            AddressMessages.Decode,
+            Errno.ENODEV);
+
+        // A kernel without IPv6 answers a dump for IPv6 with all families; one without strict dumps ignores the interface.
+        all.RemoveAll(a => (family is { } f && a.Address.AddressFamily != f) || (interfaceIndex is { } i && a.InterfaceIndex != i));
+        return all;
+    }
+
+    /// <summary>Routes that a filter lets through (<c>ip [-4|-6] route show table T dev IF proto P</c>).</summary>
+    /// <remarks>A table or an interface that does not exist has no routes. (A new namespace has no main table until the first route.)</remarks>
+    public IReadOnlyList<Route> GetRoutes(RouteFilter filter)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        if (filter.Family == AddressFamily.Unspecified)
+            return [.. GetRoutes(filter with { Family = AddressFamily.InterNetwork }), .. GetRoutes(filter with { Family = AddressFamily.InterNetworkV6 })];
+
+        var all = Dump(
+            "list routes",
+            Rtnl.RTM_GETROUTE,
+            Rtnl.RTM_NEWROUTE,
+            RouteMessages.Get(AddressFamilies.ToNative(filter.Family), filter),
+            RouteMessages.Decode,
+            Errno.ENOENT,
+            Errno.ENODEV);
+        all.RemoveAll(r => r.Family != filter.Family
+            || (filter.Table is { } table && r.Table != table)
+            || (filter.Protocol is { } protocol && r.Protocol != protocol)
+            || (filter.InterfaceIndex is { } index && r.InterfaceIndex != index && !r.IsMultipath));
+        return all;
+    }
+
+    /// <summary>The route a packet to that address would take from here (<c>ip route get ADDR</c>); null when it would go nowhere.</summary>
+    /// <returns>Destination is the address itself (/32 or /128); type, gateway, interface, table and source are those of the route.</returns>
+    public Route? LookUpRoute(IPAddress destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+
+        try
+        {
+            return Query(
+                $"look up route to {destination}",
+                Rtnl.RTM_GETROUTE,
+                Rtnl.RTM_NEWROUTE,
+                RouteMessages.LookUp(destination),
+                payload => RouteMessages.Decode(payload, out _),
+                Errno.ENETUNREACH, // No route, or one of type unreachable (IPv6).
+                Errno.EHOSTUNREACH, // A route of type unreachable.
+                Errno.EACCES); // A route of type prohibit.
+        }
+        catch (NetlinkException e) when (e is { Errno: Errno.EINVAL, ExtendedAck: null })
+        {
+            return null; // A blackhole. An invalid request has the same number, but the kernel then says what is wrong with it.
+        }
+    }
+
+    /// <summary>Neighbours on one interface, in every state (<c>ip [-4|-6] neigh show dev IF nud all</c>).</summary>
+    public IReadOnlyList<Neighbour> GetNeighbours(AddressFamily family, int interfaceIndex)
+    {
+        var all = Dump(
+            "list neighbours",
+            Rtnl.RTM_GETNEIGH,
+            Rtnl.RTM_NEWNEIGH,
+            NeighbourMessages.Get(AddressFamilies.ToNative(family), interfaceIndex),
+            NeighbourMessages.DecodeNeighbour,
+            Errno.ENODEV);
+        all.RemoveAll(n => n.Address.AddressFamily != family || n.InterfaceIndex != interfaceIndex);
+        return all;
+    }
+
+    /// <summary>Forwarding entries of one device (<c>bridge fdb show dev IF</c>); one per destination.</summary>
+    public IReadOnlyList<FdbEntry> GetFdb(int interfaceIndex)
+    {
+        var all = Dump(
+            "list fdb",
+            Rtnl.RTM_GETNEIGH,
+            Rtnl.RTM_NEWNEIGH,
+            NeighbourMessages.Get(Rtnl.AF_BRIDGE, interfaceIndex),
+            NeighbourMessages.DecodeFdb,
+            Errno.ENODEV);
+        all.RemoveAll(e => e.InterfaceIndex != interfaceIndex);
+        return all;
+    }
+
+    /// <summary>Carries out requests in order, many per system call; a failure does not keep the later ones from being tried.</summary>
+    /// <returns>One entry per request in the same order: null for done (or already so), otherwise why not.</returns>
+    public IReadOnlyList<NetlinkException?> Execute(IReadOnlyList<RouteRequest> requests)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        var results = new NetlinkException?[requests.Count];
+        var next = 0;
+        while (next < requests.Count)
+        {
+            var start = next;
+            var firstSequence = _sequence + 1;
+            _writer.Clear();
+            while (next < requests.Count && next - start < RequestsPerSend && (next == start || _writer.Length < BytesPerSend))
+            {
+                var request = requests[next++];
+                _writer.Message(request.Type, (ushort)(request.Flags | Nl.NLM_F_REQUEST | Nl.NLM_F_ACK), ++_sequence, request.Payload);
+            }
+
+            var answered = new bool[next - start];
+            try
+            {
+                _socket.Send(_writer.Written);
+                ReadAcknowledgements(firstSequence, answered, (i, errno, text) =>
+                {
+                    var request = requests[start + i];
+                    if (errno != 0 && !request.IsBenign(errno))
+                        results[start + i] = new(request.Description, errno, text);
+                });
+            }
+            catch (NetlinkException e)
+            {
+                // Sent, or not even that: what was not answered may or may not have happened, and the caller must look.
+                for (var i = 0; i < answered.Length; i++)
+                {
+                    if (!answered[i])
+                        results[start + i] = new(requests[start + i].Description, e.Errno, $"outcome unknown: {e.Message}");
+                }
+            }
+        }
+
+        return results;
+    }
+
+    /// <summary>Carries out one request.</summary>
+    /// <exception cref="NetlinkException">The kernel refused it.</exception>
+    public void Execute(RouteRequest one)
+    {
+        ArgumentNullException.ThrowIfNull(one);
+        if (Execute([one])[0] is { } failure)
+            throw failure;
+    }
+
+    /// <summary>Closes the socket.</summary>
+    public void Dispose() => _socket.Dispose();
+
+    private delegate T? Decoder<T>(ReadOnlySpan<byte> payload);
+
+    private Link? FindLink(string operation, NetlinkWriter request) =>
+        Query(operation, Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, request, LinkMessages.Decode, Errno.ENODEV);
+
+    private void ReadAcknowledgements(uint firstSequence, bool[] answered, Action<int, int, string?> onAnswer)
+    {
+        var left = answered.Length;
+        while (left > 0)
+        {
+            var reader = new NetlinkReader(_socket.Receive());
+            while (reader.TryRead(out var message))
+            {
+                // Unsigned difference: answers to earlier, given-up requests wrap to large numbers and are ignored.
+                var index = message.Header.nlmsg_seq - firstSequence;
+                if (message.Type != Nl.NLMSG_ERROR || index >= answered.Length || answered[index])
+                    continue;
+
+                var (errno, text) = message.ReadError();
+                onAnswer((int)index, errno, text);
+                answered[index] = true;
+                left--;
+            }
+        }
+    }
+
+    // A request that is answered with one object, or with an error.
+    private T? Query<T>(
+        string operation, ushort type, ushort answerType, NetlinkWriter payload, Decoder<T> decode, params ReadOnlySpan<int> absent)
+        where T : class
+    {
+        _writer.Clear();
+        _writer.Message(type, Nl.NLM_F_REQUEST, ++_sequence, payload.Written);
+        _socket.Send(_writer.Written);
+        while (true)
+        {
+            var reader = new NetlinkReader(_socket.Receive());
+            while (reader.TryRead(out var message))
+            {
+                if (message.Header.nlmsg_seq != _sequence)
+                    continue;
+                if (message.Type == answerType)
+                    return decode(message.Payload);
+                if (message.Type != Nl.NLMSG_ERROR)
+                    continue;
+
+                var (errno, text) = message.ReadError();
+                if (absent.Contains(errno))
+                    return null;
+                throw new NetlinkException(operation, errno, text);
+            }
+        }
+    }
+
+    // A whole table. The kernel marks one that changed while it was read (NLM_F_DUMP_INTR): such a reading may lack entries that
+    // were there all along, so it is thrown away.
+    private List<T> Dump<T>(
+        string operation, ushort type, ushort answerType, NetlinkWriter payload, Decoder<T> decode, params ReadOnlySpan<int> empty)
+        where T : class
+    {
+        for (var attempt = 1; attempt <= DumpAttempts; attempt++)
+        {
+            _writer.Clear();
+            _writer.Message(type, Nl.NLM_F_REQUEST | Nl.NLM_F_DUMP, ++_sequence, payload.Written);
+            _socket.Send(_writer.Written);
+
+            var items = new List<T>();
+            var (errno, text, interrupted) = ReadDump(answerType, decode, items);
+            if (errno != 0 && errno != Errno.EINTR)
+                return empty.Contains(errno) ? [] : throw new NetlinkException(operation, errno, text);
+            if (errno == 0 && !interrupted)
+                return items;
+        }
+
+        throw new NetlinkException(operation, Errno.EINTR, $"the table changed during each of {DumpAttempts} readings");
+    }
+
+    private (int Errno, string? Text, bool Interrupted) ReadDump<T>(ushort answerType, Decoder<T> decode, List<T> items)
+        where T : class
+    {
+        var interrupted = false;
+        NetlinkException? malformed = null;
+        while (true)
+        {
+            var reader = new NetlinkReader(_socket.Receive());
+            while (reader.TryRead(out var message))
+            {
+                if (message.Header.nlmsg_seq != _sequence)
+                    continue;
+                interrupted |= message.Has(Nl.NLM_F_DUMP_INTR) && message.Type != Nl.NLMSG_ERROR;
+                if (message.Type is Nl.NLMSG_DONE or Nl.NLMSG_ERROR)
+                {
+                    if (malformed is not null)
+                        throw malformed;
+                    var (errno, text) = message.ReadError();
+                    return (errno, text, interrupted);
+                }
+
+                // After a bad entry the rest is still read, or the next dump would find this one unfinished (EBUSY).
+                if (message.Type != answerType || malformed is not null)
+                    continue;
+                try
+                {
+                    if (decode(message.Payload) is { } item)
+                        items.Add(item);
+                }
+                catch (NetlinkException e)
+                {
+                    malformed = e;
+                }
+            }
+        }
+    }
+}
