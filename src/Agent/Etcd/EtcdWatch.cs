@@ -1,0 +1,107 @@
+using Accelerated.Agent.Etcd.Proto;
+
+namespace Accelerated.Agent.Etcd;
+
+/// <summary>One watch stream, confirmed by etcd.</summary>
+internal sealed class EtcdWatch : IDisposable
+{
+    private readonly EtcdConnection _connection;
+    private readonly EtcdConnection.OpenRequest _request;
+    private readonly HttpResponseMessage _response;
+    private readonly GrpcReader _reader;
+    private readonly CancellationTokenSource _lifetime;
+    private readonly CancellationToken _caller;
+
+    internal EtcdWatch(
+        EtcdConnection connection,
+        EtcdConnection.OpenRequest request,
+        HttpResponseMessage response,
+        Stream body,
+        CancellationTokenSource lifetime,
+        CancellationToken caller)
+    {
+        _connection = connection;
+        _request = request;
+        _response = response;
+        _reader = new GrpcReader(body);
+        _lifetime = lifetime;
+        _caller = caller;
+    }
+
+    /// <summary>The store's revision, as etcd said it when it confirmed the watch.</summary>
+    internal long Revision { get; private set; }
+
+    /// <summary>Waits for etcd's confirmation.</summary>
+    internal async Task ConfirmAsync()
+    {
+        var answer = await ReadAsync().ConfigureAwait(false);
+        if (!answer.Created)
+            throw new InvalidDataException("it sent events before it confirmed the watch");
+
+        Revision = answer.Header?.Revision ?? 0;
+    }
+
+    /// <summary>Waits for the next batch; one that etcd sent in fragments is put together.</summary>
+    internal async Task<EtcdWatchBatch> NextAsync()
+    {
+        try
+        {
+            List<EtcdWatchEvent>? events = null;
+            while (true)
+            {
+                var answer = await ReadAsync().ConfigureAwait(false);
+                if (answer.Events.Count > 0)
+                {
+                    events ??= new List<EtcdWatchEvent>(answer.Events.Count);
+                    foreach (var one in answer.Events)
+                        events.Add(EtcdMessages.ToEvent(one));
+                }
+
+                if (!answer.Fragment)
+                    return new EtcdWatchBatch(answer.Header?.Revision ?? 0, events ?? (IReadOnlyList<EtcdWatchEvent>)[]);
+            }
+        }
+        catch (Exception e) when (e is not EtcdException)
+        {
+            throw _connection.Failure(e, timedOut: false, write: false, _caller);
+        }
+    }
+
+    /// <summary>Ends the stream, on etcd's side too.</summary>
+    public void Dispose()
+    {
+        _request.End();
+        _lifetime.Cancel();
+        _response.Dispose();
+        _lifetime.Dispose();
+    }
+
+    private async Task<WatchResponse> ReadAsync()
+    {
+        var answer = await _reader.ReadAsync(EtcdMethods.Watch.Parser, _lifetime.Token).ConfigureAwait(false);
+        if (answer is null)
+        {
+            _connection.CheckStatus(_response, write: false);
+            throw new EndOfStreamException("etcd ended the watch");
+        }
+
+        if (!answer.Canceled)
+            return answer;
+
+        if (answer.CompactRevision > 0)
+        {
+            throw new EtcdCompactedException(
+                $"etcd at {EtcdFailure.Name(_connection.Endpoint)}: the revision to watch from is compacted, the oldest one left is " +
+                $"{answer.CompactRevision}",
+                _connection.Endpoint,
+                answer.CompactRevision);
+        }
+
+        // etcd says here as text what it says as a status elsewhere.
+        var reason = answer.CancelReason.Length > 0 ? GrpcStatus.OnOneLine(answer.CancelReason) : "etcd cancelled the watch";
+        var code = reason.Contains("permission denied", StringComparison.Ordinal) ? EtcdStatusCode.PermissionDenied
+            : reason.Contains("auth token", StringComparison.Ordinal) ? EtcdStatusCode.Unauthenticated
+            : EtcdStatusCode.Unavailable;
+        throw EtcdFailure.FromStatus(new GrpcStatus(code, reason), _connection.Endpoint, write: false);
+    }
+}
