@@ -28,7 +28,7 @@ public static class StatusClient
         {
             throw new IOException(e.SocketErrorCode == SocketError.AccessDenied
                 ? $"{socketPath} may not be opened: run as root or as a member of the socket's group"
-                : $"no agent answers at {socketPath} ({e.Message}): is it running (systemctl status accelerated), and with this --run-dir and --instance?", e);
+                : $"no agent answers at {socketPath} ({(File.Exists(socketPath) ? "it has ended" : "no such socket")}): is it running (systemctl status accelerated), and with this --run-dir and --instance?", e);
         }
         catch (OperationCanceledException e)
         {

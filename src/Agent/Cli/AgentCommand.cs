@@ -86,7 +86,9 @@ internal static class AgentCommand
             .AddSingleton<InputStore>()
             .AddSingleton<EtcdSession>()
             .AddSingleton<LeaseRegistry>()
-            .AddSingleton<OwnSubnetKeeper>()
+            .AddSingleton(s => new OwnSubnetKeeper(
+                s.GetRequiredService<SubnetLeaseStore>(), s.GetRequiredService<EtcdSession>(), s.GetRequiredService<InputStore>(),
+                options.RenewMargin, TimeProvider.System, s.GetRequiredService<ILogger<OwnSubnetKeeper>>()))
             .AddSingleton<ControlPlane>()
             .AddSingleton<IDatapath, KernelDatapath>()
             .AddSingleton<KernelWatch>()

@@ -14,6 +14,9 @@ public sealed class NetlinkException : NativeException
     /// <summary>The kernel's own words about the cause, null where it gave none.</summary>
     public string? ExtendedAck { get; }
 
+    /// <summary>Whether the kernel refused because what was to be made is there already (EEXIST).</summary>
+    public bool AlreadyExists => Errno == Native.Errno.EEXIST;
+
     /// <summary>The exception for bytes that do not parse: EBADMSG, with what is wrong in place of the kernel's words.</summary>
     internal static NetlinkException Malformed(string what) => new("parse netlink message", Native.Errno.EBADMSG, what);
 }
