@@ -18,18 +18,18 @@ apt_options=(-q -o DPkg::Lock::Timeout=180 -o Dpkg::Use-Pty=0)
 
 say() { printf 'deps: %s\n' "$*"; }
 die() {
-	printf 'deps: %s\n' "$@" >&2
-	exit 1
+    printf 'deps: %s\n' "$@" >&2
+    exit 1
 }
 
 as_root() {
-	if [[ $EUID -eq 0 ]]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		die "root is needed to install packages: run 'make deps' as root, or install sudo"
-	fi
+    if [[ $EUID -eq 0 ]]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "root is needed to install packages: run 'make deps' as root, or install sudo"
+    fi
 }
 
 # A user's PATH often lacks the sbin folders, where ip, nft and tcpdump live.
@@ -39,91 +39,91 @@ has_libnftables() { ldconfig -p 2>/dev/null | grep -q 'libnftables\.so\.1'; }
 
 # Both from the same place: the lab looks for ACCELERATED_ETCD, artifacts/tools, PATH in that order.
 has_etcd() {
-	[[ -x ${ACCELERATED_ETCD:-$tools_dir/usr/bin/etcd} && -x ${ACCELERATED_ETCDCTL:-$tools_dir/usr/bin/etcdctl} ]] ||
-		{ command -v etcd && command -v etcdctl; } >/dev/null
+    [[ -x ${ACCELERATED_ETCD:-$tools_dir/usr/bin/etcd} && -x ${ACCELERATED_ETCDCTL:-$tools_dir/usr/bin/etcdctl} ]] ||
+        { command -v etcd && command -v etcdctl; } >/dev/null
 }
 
 check_dotnet() {
-	local wanted
-	wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' global.json)
-	command -v dotnet >/dev/null ||
-		die "the .NET SDK is missing: install $wanted or a later 10.0 SDK" \
-			"from https://dotnet.microsoft.com/download/dotnet/10.0 and put 'dotnet' on the PATH"
-	dotnet --version >/dev/null 2>&1 ||
-		die "no installed .NET SDK satisfies global.json: install $wanted or a later 10.0 SDK" \
-			"from https://dotnet.microsoft.com/download/dotnet/10.0 (installed: $(dotnet --list-sdks | tr '\n' ';'))"
+    local wanted
+    wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' global.json)
+    command -v dotnet >/dev/null ||
+        die "the .NET SDK is missing: install $wanted or a later 10.0 SDK" \
+            "from https://dotnet.microsoft.com/download/dotnet/10.0 and put 'dotnet' on the PATH"
+    dotnet --version >/dev/null 2>&1 ||
+        die "no installed .NET SDK satisfies global.json: install $wanted or a later 10.0 SDK" \
+            "from https://dotnet.microsoft.com/download/dotnet/10.0 (installed: $(dotnet --list-sdks | tr '\n' ';'))"
 }
 
 # Packages whose command is not there.
 missing_packages() {
-	local pair
-	for pair in "$@"; do
-		command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
-	done
+    local pair
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
+    done
 }
 
 # Some packages (iperf3) can start a daemon; exit code 101 from policy-rc.d forbids it. A policy that is there
 # already is the machine's own and stays.
 forbid_daemons() {
-	[[ -e $policy || -L $policy ]] && return
-	trap 'as_root rm -f "$policy"' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
-	printf '#!/bin/sh\n# Put here by scripts/deps.sh while it installs; it removes it again.\nexit 101\n' |
-		as_root tee "$policy" >/dev/null
-	as_root chmod 0755 "$policy"
+    [[ -e $policy || -L $policy ]] && return
+    trap 'as_root rm -f "$policy"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    printf '#!/bin/sh\n# Put here by scripts/deps.sh while it installs; it removes it again.\nexit 101\n' |
+        as_root tee "$policy" >/dev/null
+    as_root chmod 0755 "$policy"
 }
 
 apt_quietly() {
-	local log
-	log=$(mktemp)
-	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" "$@" >"$log" 2>&1 </dev/null; then
-		cat "$log" >&2
-		rm -f "$log"
-		die "apt-get $* failed, see above"
-	fi
-	rm -f "$log"
+    local log
+    log=$(mktemp)
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" "$@" >"$log" 2>&1 </dev/null; then
+        cat "$log" >&2
+        rm -f "$log"
+        die "apt-get $* failed, see above"
+    fi
+    rm -f "$log"
 }
 
 install_packages() {
-	forbid_daemons
-	say "installing $*"
-	# The daemon question of iperf3 has a preset answer in noninteractive mode only if nobody changed it: say no.
-	if [[ " $* " == *" iperf3 "* ]] && command -v debconf-set-selections >/dev/null; then
-		echo 'iperf3 iperf3/start_daemon boolean false' | as_root debconf-set-selections
-	fi
-	apt_quietly install --yes --no-install-recommends "$@"
+    forbid_daemons
+    say "installing $*"
+    # The daemon question of iperf3 has a preset answer in noninteractive mode only if nobody changed it: say no.
+    if [[ " $* " == *" iperf3 "* ]] && command -v debconf-set-selections >/dev/null; then
+        echo 'iperf3 iperf3/start_daemon boolean false' | as_root debconf-set-selections
+    fi
+    apt_quietly install --yes --no-install-recommends "$@"
 }
 
 # etcd is unpacked beside the build, not installed: the Debian package would run it as a service.
 unpack_etcd() {
-	local work
-	say "unpacking etcd and etcdctl into $tools_dir"
-	work=$(mktemp -d)
-	(
-		cd "$work"
-		apt-get "${apt_options[@]}" -o APT::Sandbox::User="$(id -un)" download etcd-server etcd-client >log 2>&1 </dev/null || {
-			cat log >&2
-			exit 1
-		}
-	) || die "could not download etcd-server and etcd-client from the package archive, see above;" \
-		"or put etcd and etcdctl on the PATH (or ACCELERATED_ETCD and ACCELERATED_ETCDCTL) yourself"
-	mkdir -p "$tools_dir"
-	local package
-	for package in "$work"/*.deb; do
-		dpkg-deb -x "$package" "$tools_dir"
-	done
-	rm -rf "$work"
+    local work
+    say "unpacking etcd and etcdctl into $tools_dir"
+    work=$(mktemp -d)
+    (
+        cd "$work"
+        apt-get "${apt_options[@]}" -o APT::Sandbox::User="$(id -un)" download etcd-server etcd-client >log 2>&1 </dev/null || {
+            cat log >&2
+            exit 1
+        }
+    ) || die "could not download etcd-server and etcd-client from the package archive, see above;" \
+        "or put etcd and etcdctl on the PATH (or ACCELERATED_ETCD and ACCELERATED_ETCDCTL) yourself"
+    mkdir -p "$tools_dir"
+    local package
+    for package in "$work"/*.deb; do
+        dpkg-deb -x "$package" "$tools_dir"
+    done
+    rm -rf "$work"
 }
 
 group=${1:-lab}
 packages=()
 case $group in
 lab)
-	check_dotnet
-	mapfile -t packages < <(missing_packages "${lab_tools[@]}")
-	has_libnftables || packages+=(libnftables1)
-	;;
+    check_dotnet
+    mapfile -t packages < <(missing_packages "${lab_tools[@]}")
+    has_libnftables || packages+=(libnftables1)
+    ;;
 lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
 *) die "unknown group '$group': use no argument, or 'lint'" ;;
 esac
@@ -131,13 +131,13 @@ want_etcd=no
 if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi
 
 if [[ ${#packages[@]} -eq 0 && $want_etcd == no ]]; then
-	exit 0
+    exit 0
 fi
 
 if ! command -v apt-get >/dev/null; then
-	die "this machine has no apt-get, so please install these yourself:" \
-		"${packages[*]:+  packages (Debian names): ${packages[*]}}" \
-		"$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")"
+    die "this machine has no apt-get, so please install these yourself:" \
+        "${packages[*]:+  packages (Debian names): ${packages[*]}}" \
+        "$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")"
 fi
 
 say "refreshing the package lists"

@@ -1,7 +1,7 @@
 namespace Accelerated.Lab;
 
-/// <summary>Where the programs are that the lab runs but the distribution does not install.</summary>
-internal static class LabTools
+/// <summary>Where things are that the lab uses but the distribution does not install.</summary>
+public static class LabTools
 {
     /// <summary>The folder with <c>Accelerated.sln</c> above the running program; null if it runs from elsewhere.</summary>
     public static string? Repository { get; } = FindRepository();

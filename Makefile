@@ -1,0 +1,91 @@
+# Everything a person or CI does with this repository. 'make help' lists the targets.
+
+# The lab's variables: make demo NODES=3 PODS=2
+NODES ?= 2
+PODS ?= 1
+CONFIG ?= {"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}
+DATAPATH ?= auto
+LAB ?= lab
+LINK ?= switch
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+# Building and package installation are parallel in themselves; the steps go one after the other.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+export DOTNET_NOLOGO := 1
+
+# Shows what a command says only if it fails.
+quietly = output=$$($(1) 2>&1 </dev/null) || { printf '%s\n' "$$output"; exit 1; }
+
+# A value as one word of the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
+
+# Namespaces need root. sudo drops the environment, so what the lab looks at is handed on.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+LAB_FRONT := artifacts/dotnet/bin/Accelerated.Lab/release/accelerated-lab.dll
+LAB_ENVIRONMENT = PATH="$$PATH" $(foreach name,NO_COLOR DOTNET_ROOT ACCELERATED_BIN ACCELERATED_ETCD ACCELERATED_ETCDCTL,\
+	$(if $($(name)),$(name)=$(call quote,$($(name)))))
+RUN_LAB = $(SUDO) env $(LAB_ENVIRONMENT) dotnet $(LAB_FRONT)
+LAB_OPTIONS = --lab $(call quote,$(LAB)) --nodes $(call quote,$(NODES)) --pods $(call quote,$(PODS)) \
+	--config $(call quote,$(CONFIG)) --datapath $(call quote,$(DATAPATH)) --link $(call quote,$(LINK))
+
+HOUSE := global.json Directory.Build.props Directory.Packages.props
+AGENT_INPUTS := $(HOUSE) $(shell find src $(wildcard bpf) -type f)
+LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
+
+.PHONY: help deps build test demo lab-up lab-down lint format clean
+
+help: ## list the targets and variables
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables of demo and lab-up:\n'
+	@printf '  %-14s %s\n' \
+		'NODES=2' 'hosts, 1 to 50' \
+		'PODS=1' 'containers on each host, 0 to 20' \
+		"CONFIG='{...}'" "flannel's network configuration, JSON with Network and Backend" \
+		'DATAPATH=auto' 'or bpf, kernel, host-gw' \
+		'LAB=lab' 'name prefix, so that two labs can stand side by side' \
+		'LINK=switch' 'or direct: two nodes joined by one veth, for benchmarks'
+	@printf 'Variable of test:\n  %-14s %s\n' 'FILTER=' 'only tests whose full name contains this'
+
+deps: ## install what the demo and the tests need, nothing that starts a daemon
+	@scripts/deps.sh
+
+build: artifacts/accelerated artifacts/lab.built ## publish the agent to artifacts/accelerated and build the lab
+
+artifacts/accelerated: $(AGENT_INPUTS)
+	@echo 'build: publishing the agent'
+	@$(call quietly,dotnet publish src/Agent --configuration Release --output artifacts/publish --verbosity quiet)
+	@# A new file under the old name: a running agent keeps the one it was started from.
+	@cp artifacts/publish/accelerated $@.new && mv -f $@.new $@
+
+artifacts/lab.built: $(LAB_INPUTS)
+	@echo 'build: the lab'
+	@$(call quietly,dotnet build tests/Lab --configuration Release --verbosity quiet)
+	@touch $@
+
+test: deps build ## run all tests; the last line sums them up (FILTER=words for some)
+	@FILTER=$(call quote,$(FILTER)) scripts/test.sh
+
+demo: deps build ## two hosts, a container each, proof that they reach each other, all taken down again
+	@$(RUN_LAB) demo $(LAB_OPTIONS)
+
+lab-up: deps build ## build a lab, leave it running and say how to look into it
+	@$(RUN_LAB) up $(LAB_OPTIONS)
+
+lab-down: artifacts/lab.built ## remove every trace of a lab, also of a half-made one
+	@$(RUN_LAB) down --lab $(call quote,$(LAB))
+
+lint: ## formatting, analyzers, lock files, whitespace; changes nothing
+	@scripts/lint.sh
+
+format: ## correct the formatting of C# and C
+	@dotnet format Accelerated.sln
+	@files=$$(git ls-files -- 'bpf/*.c' 'bpf/*.h'); if [ -n "$$files" ]; then scripts/deps.sh lint && clang-format -i $$files; fi
+
+clean: ## remove artifacts/ and what is left of the lab
+	@if [ -d /run/accelerated-$(call quote,$(LAB)) ] || compgen -G /run/netns/$(call quote,$(LAB))-'*' >/dev/null; then $(MAKE) --no-print-directory lab-down; fi
+	@rm -rf artifacts 2>/dev/null || $(SUDO) rm -rf artifacts

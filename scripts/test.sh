@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Runs test projects and ends with one line that sums them up: "N passed, N failed, N skipped".
+#
+#   scripts/test.sh [--no-build] [PROJECT_DIRECTORY...]     all of tests/*.Tests if none is named
+#   scripts/test.sh --count DIRECTORY                       only sums the reports DIRECTORY/*.xml
+#
+#   FILTER=words    only tests whose full name matches *words*
+#   CI=true         a skipped test is a failure
+#
+# Exit code 0 only if at least one test ran and none failed. Without FILTER every project has to run at least one: a
+# runner that finds nothing exits with 0 in some set-ups.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Projects that make network namespaces or load BPF programs.
+needs_root=' System.Tests Bpf.Tests '
+results=artifacts/test-results
+
+say() { printf 'test: %s\n' "$*" >&2; }
+
+# One attribute of the <assembly> elements of an xunit report, summed.
+attribute() {
+    local sum=0 value
+    # The writer escapes '>' inside attributes, so an element ends at the first one.
+    for value in $(grep -o '<assembly [^>]*>' "$1" | sed -n "s/.* $2=\"\([0-9]*\)\".*/\1/p"); do
+        sum=$((sum + value))
+    done
+    echo "$sum"
+}
+
+# Prints the summary of all reports in a directory as the last line; fails as described above.
+# $2: failures that no report tells of.
+count() {
+    local passed=0 failed=${2:-0} skipped=0 report
+    for report in "$1"/*.xml; do
+        [[ -e $report ]] || continue
+        passed=$((passed + $(attribute "$report" passed)))
+        # 'errors' are failures outside a test, as in a fixture's clean-up.
+        failed=$((failed + $(attribute "$report" failed) + $(attribute "$report" errors)))
+        skipped=$((skipped + $(attribute "$report" skipped)))
+    done
+    local verdict=0
+    if [[ $((passed + failed)) -eq 0 ]]; then
+        say "no test was executed"
+        verdict=1
+    fi
+    if [[ ${CI:-} == true && $skipped -gt 0 ]]; then
+        say "a skipped test is a failure in CI"
+        verdict=1
+    fi
+    [[ $failed -eq 0 ]] || verdict=1
+    echo "$passed passed, $failed failed, $skipped skipped"
+    return "$verdict"
+}
+
+if [[ ${1:-} == --count ]]; then
+    count "${2:?--count needs a directory}"
+    exit
+fi
+
+build=yes
+if [[ ${1:-} == --no-build ]]; then
+    build=no
+    shift
+fi
+projects=("$@")
+[[ $# -gt 0 ]] || projects=(tests/*.Tests)
+
+# A directory of this run alone, so that a run beside it, or before it, is not counted.
+mkdir -p "$results"
+run=$(mktemp -d "$results/run-XXXXXX")
+find "$results" -mindepth 1 -maxdepth 1 -name 'run-*' -mmin +1440 -exec rm -rf {} + 2>/dev/null || true
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+    # sudo drops the environment; what the tests and the lab look at is handed on.
+    as_root=(sudo env "PATH=$PATH")
+    for name in CI DOTNET_ROOT ACCELERATED_BIN ACCELERATED_ETCD ACCELERATED_ETCDCTL; do
+        if [[ -n ${!name:-} ]]; then as_root+=("$name=${!name}"); fi
+    done
+fi
+
+untold=0
+for project in "${projects[@]}"; do
+    name=$(basename "$project")
+    if [[ $build == yes ]] && ! output=$(dotnet build "$project" --nologo --verbosity quiet 2>&1 </dev/null); then
+        printf '%s\n' "$output" >&2
+        say "$name does not build"
+        untold=$((untold + 1))
+        continue
+    fi
+    command=(dotnet test --project "$project" --no-build --no-progress --results-directory "$run" --report-xunit --report-xunit-filename "$name.xml")
+    if [[ -n ${FILTER:-} ]]; then command+=(--filter-method "*$FILTER*"); fi
+    if [[ $needs_root == *" $name "* ]]; then command=("${as_root[@]}" "${command[@]}"); fi
+
+    code=0
+    "${command[@]}" </dev/null || code=$?
+    report=$run/$name.xml
+    told=0
+    if [[ -s $report ]]; then told=$(($(attribute "$report" failed) + $(attribute "$report" errors))); fi
+    # 8: the runner found no test to run (aka.ms/testingplatform/exitcodes); a filter may leave a project with none.
+    if [[ $code -eq 8 && -n ${FILTER:-} ]]; then continue; fi
+    if [[ $code -ne 0 && $told -eq 0 ]]; then
+        say "$name failed with exit code $code"
+        untold=$((untold + 1))
+    elif [[ ! -s $report ]]; then
+        say "$name wrote no report"
+        untold=$((untold + 1))
+    elif [[ $(($(attribute "$report" passed) + told)) -eq 0 ]]; then
+        say "$name ran no test"
+        untold=$((untold + 1))
+    fi
+done
+
+count "$run" "$untold"
