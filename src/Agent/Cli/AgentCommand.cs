@@ -81,6 +81,7 @@ internal static class AgentCommand
             .AddSingleton<IEtcdClient>(etcd)
             .AddSingleton(new SubnetLeaseStore(etcd, options.EtcdPrefix, options.SubnetLeaseTtl, Random.Shared))
             .AddSingleton(new SubnetFile(options.SubnetFile))
+            .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new NftablesFirewall(options.Instance))
             .AddSingleton<WakeSignal>()
             .AddSingleton<InputStore>()

@@ -16,7 +16,7 @@ namespace Accelerated.Agent.Reconcile;
 /// pass on a timer all the same. An event says "look again" and nothing more; what to do is found by comparing with the kernel.
 /// </summary>
 public sealed partial class ReconcileLoop(
-    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, SubnetFile subnetFile,
+    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, SubnetFile subnetFile, StateFile stateFile,
     RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
 {
     /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
@@ -24,8 +24,13 @@ public sealed partial class ReconcileLoop(
 
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);
 
+    /// <summary>The state file costs a flush to disk; in a burst of changes once in this time is enough.</summary>
+    private static readonly TimeSpan KeepPause = TimeSpan.FromSeconds(5);
+
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
+    private AgentInputs? _kept;
+    private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
 
     /// <summary>The result of the latest pass.</summary>
@@ -50,7 +55,7 @@ public sealed partial class ReconcileLoop(
     /// <summary>One pass; returns when a retry is due, or null.</summary>
     private TimeSpan? Pass(AgentInputs inputs, long started)
     {
-        if (inputs is not { Config: { } config, Own: { } own })
+        if (inputs is not { Config: { } config, Own: { } own, Leases.IsComplete: true })
             return null;
         var problems = ImmutableSortedDictionary.CreateBuilder<string, Problem>(StringComparer.Ordinal);
         var node = LookAtNode(problems);
@@ -64,6 +69,7 @@ public sealed partial class ReconcileLoop(
             var repairs = ReportChanges(report, desired);
             var complete = ApplyFirewall(desired, problems) & ApplySubnetFile(desired, problems);
             _applied = desired;
+            Keep(inputs);
             return Finish(complete, desired, report.Failures, problems, repairs, started, complete ? report.RetryAfter : options.RetryInterval);
         }
         catch (DatapathException e)
@@ -174,6 +180,24 @@ public sealed partial class ReconcileLoop(
         }
     }
 
+    /// <summary>Keeps for the next start what etcd has confirmed.</summary>
+    private void Keep(AgentInputs inputs)
+    {
+        var same = _kept is { } kept && ReferenceEquals(kept.Leases, inputs.Leases) && ReferenceEquals(kept.Own, inputs.Own)
+            && ReferenceEquals(kept.Config, inputs.Config);
+        if (same || time.GetUtcNow() - _keptAt < KeepPause || SavedState.From(inputs, options.EtcdPrefix) is not { } state)
+            return;
+        (_kept, _keptAt) = (inputs, time.GetUtcNow());
+        try
+        {
+            stateFile.Save(state);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotKept(stateFile.FilePath, e.Message);
+        }
+    }
+
     private TimeSpan? Finish(bool complete, DesiredState? desired, IReadOnlyList<DatapathFailure> failures,
         ImmutableSortedDictionary<string, Problem>.Builder problems, int repairs, long started, TimeSpan? retry)
     {
@@ -213,6 +237,9 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3007, LogLevel.Information, "wrote {Path}")]
     private partial void LogSubnetFile(string path);
+
+    [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
+    private partial void LogNotKept(string path, string error);
 
     [LoggerMessage(3008, LogLevel.Information, "ready: subnet {Subnet}, {Peers} peers")]
     private partial void LogReady(string subnet, int peers);
