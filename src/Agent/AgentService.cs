@@ -1,5 +1,6 @@
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Cli;
+using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
 using Microsoft.Extensions.Hosting;
@@ -26,6 +27,8 @@ public sealed partial class AgentService(
             LogStarted(StatusReporter.Version, options.Instance);
             foreach (var notice in options.Notices)
                 LogNotice(notice);
+            if (options.Datapath != DatapathChoice.Bpf)
+                BpfDatapath.Detach(options.Lanes);
             kernel.Start();
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
             await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token)).ConfigureAwait(false);

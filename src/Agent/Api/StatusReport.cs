@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Accelerated.Agent.Datapath;
 
 namespace Accelerated.Agent.Api;
 
@@ -22,6 +23,7 @@ namespace Accelerated.Agent.Api;
 /// <param name="DatapathReason">Why this one.</param>
 /// <param name="Masquerade">Whether traffic that leaves the overlay is masqueraded.</param>
 /// <param name="Etcd">The connection to etcd.</param>
+/// <param name="Lanes">The eBPF lanes in use and what they did; empty when there are none.</param>
 /// <param name="Peers">The other nodes.</param>
 /// <param name="Rejected">Keys under <c>subnets/</c> that are left out, with the reason.</param>
 /// <param name="Problems">What an operator should know, worst first.</param>
@@ -46,6 +48,7 @@ public sealed record StatusReport(
     string DatapathReason,
     bool Masquerade,
     StatusReport.EtcdStatus Etcd,
+    IReadOnlyList<LaneStatus> Lanes,
     IReadOnlyList<StatusReport.PeerStatus> Peers,
     IReadOnlyList<StatusReport.RejectedKey> Rejected,
     IReadOnlyList<StatusReport.ProblemStatus> Problems,

@@ -43,18 +43,15 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             device?.Mac.ToString(),
             device?.Mtu,
             datapath.Name,
-            DatapathReason(),
+            datapath.Reason,
             options.Firewall.Masquerade,
             new StatusReport.EtcdStatus(etcd.IsConnected, etcd.Endpoint, etcd == EtcdHealth.NotTried ? null : etcd.Since, etcd.Error, inputs.Leases.Revision),
+            [.. datapath.Lanes()],
             peers,
             [.. rejected.Select(r => new StatusReport.RejectedKey(r.Key, r.Value))],
             problems,
             new StatusReport.ReconcileStatus(outcome.Passes, outcome.Repairs, outcome.FinishedAt, Math.Round(outcome.Duration.TotalMilliseconds, 3), outcome.Failures.Count));
     }
-
-    private string DatapathReason() => options.Datapath == DatapathChoice.Kernel
-        ? "--datapath=kernel"
-        : "this version has no eBPF lanes yet";
 
     private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome)
     {
@@ -110,7 +107,7 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             parts.Add($"{problems[0].Message} ({problems[0].Remedy})");
         if (inputs.Own is { } own)
             parts.Add($"{own.Lease.Key.IPv4}{(own.IsProvisional ? " (provisional)" : "")}{(outcome.Node is { } node ? $" on {node.Interface} ({node.Address})" : "")}");
-        parts.Add($"{datapath.Name} vxlan");
+        parts.Add(datapath.Name == "bpf" ? "eBPF lanes" : "kernel vxlan");
         if (outcome.Desired is not null)
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"{peers.Count(p => p.State == "installed")} of {peers.Count} peers"));
         parts.Add(inputs.Etcd.IsConnected ? "etcd connected" : "etcd not connected");

@@ -1,5 +1,6 @@
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Leases;
 using Accelerated.Agent.Node;
@@ -89,7 +90,10 @@ internal static class AgentCommand
                 s.GetRequiredService<SubnetLeaseStore>(), s.GetRequiredService<EtcdSession>(), s.GetRequiredService<InputStore>(),
                 options.RenewMargin, TimeProvider.System, s.GetRequiredService<ILogger<OwnSubnetKeeper>>()))
             .AddSingleton<ControlPlane>()
-            .AddSingleton<IDatapath, KernelDatapath>()
+            .AddSingleton<KernelDatapath>()
+            .AddSingleton<IDatapath>(s => options.Datapath == DatapathChoice.Bpf
+                ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, TimeProvider.System)
+                : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()

@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.State;
+using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.Cli;
 
@@ -20,7 +22,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _bpfDir, _interval, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -45,7 +47,10 @@ internal sealed partial class AgentFlags
         _runDir = Text("run-dir", "/run/accelerated", "DIR", "status socket and lock");
         _stateDir = Text("state-dir", "/var/lib/accelerated", "DIR", "what outlives a reboot");
         _instance = Text("instance", AgentOptions.DefaultInstance, "NAME", "name of this agent, when a host runs several");
-        _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets");
+        _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets; auto is kernel in this version, bpf lays the eBPF lanes over it");
+        _guard = Text("guard", "vtep", "vtep|observe|off", "with --datapath=bpf: drop VXLAN from unknown nodes or with a forged inner source, only count it, or neither");
+        _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with --datapath=bpf: who decapsulates; auto is driver in this version");
+        _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
         _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
         _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
 
@@ -90,6 +95,7 @@ internal sealed partial class AgentFlags
             StateDirectory = NotEmpty(_stateDir),
             Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
             Datapath = Datapath(),
+            Lanes = new LaneOptions(Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn()),
             SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
@@ -156,8 +162,24 @@ internal sealed partial class AgentFlags
     {
         "auto" => DatapathChoice.Auto,
         "kernel" => DatapathChoice.Kernel,
-        "bpf" or "host-gw" => throw _datapath.Wrong("not in this version: use auto or kernel"),
-        _ => throw _datapath.Wrong("expected auto or kernel"),
+        "bpf" => DatapathChoice.Bpf,
+        "host-gw" => throw _datapath.Wrong("not in this version: use auto, bpf or kernel"),
+        _ => throw _datapath.Wrong("expected auto, bpf or kernel"),
+    };
+
+    private GuardMode Guard() => _guard.Value switch
+    {
+        "vtep" => GuardMode.Vtep,
+        "observe" => GuardMode.Observe,
+        "off" => GuardMode.Off,
+        _ => throw _guard.Wrong("expected vtep, observe or off"),
+    };
+
+    private bool TunnelIn() => _tunnelIn.Value switch
+    {
+        "auto" or "driver" => false,
+        "bpf" => true,
+        _ => throw _tunnelIn.Wrong("expected auto, bpf or driver"),
     };
 
     private static IPAddress? Address(GoFlag flag)

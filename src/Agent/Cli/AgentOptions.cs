@@ -1,4 +1,5 @@
 using System.Net;
+using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.State;
@@ -34,6 +35,9 @@ public sealed record AgentOptions
 
     /// <summary><c>--datapath</c>.</summary>
     public required DatapathChoice Datapath { get; init; }
+
+    /// <summary>The eBPF lanes' settings.</summary>
+    public required LaneOptions Lanes { get; init; }
 
     /// <summary><c>--subnet-lease-ttl</c>: how long the subnet stays ours without a sign of life.</summary>
     public required TimeSpan SubnetLeaseTtl { get; init; }

@@ -49,6 +49,8 @@ internal static class StatusCommand
         if (report.Device is not null)
             Row("device", $"{report.Device} {report.VtepMac}, VNI {report.Vni}, UDP port {report.Port}, MTU {report.Mtu}");
         Row("datapath", $"{report.Datapath}: {report.DatapathReason}");
+        foreach (var lane in report.Lanes)
+            Row("lane " + lane.Lane, $"{lane.Taken} packets taken{Reasons(", left to the driver: ", lane.Passed)}{Reasons(", refused: ", lane.Refused)}");
         Row("etcd", report.Etcd.Connected
             ? $"{report.Etcd.Endpoint}, for {Ago(report.Etcd.Since, now)}, revision {report.Etcd.Revision}"
             : report.Etcd.Error ?? "not tried yet");
@@ -84,6 +86,9 @@ internal static class StatusCommand
                 lines.Add("  " + string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
         }
     }
+
+    private static string Reasons(string words, IReadOnlyDictionary<string, ulong> counts) =>
+        counts.Count == 0 ? "" : words + string.Join(", ", counts.OrderByDescending(c => c.Value).Select(c => $"{c.Value} {c.Key.Replace('_', ' ')}"));
 
     private static string Ago(DateTimeOffset? then, DateTimeOffset now)
     {

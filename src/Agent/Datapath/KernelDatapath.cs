@@ -20,6 +20,12 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
     public string Name => "kernel";
 
     /// <inheritdoc/>
+    public string Reason => "the kernel's vxlan driver; the eBPF lanes are opt-in in this version (--datapath=bpf)";
+
+    /// <inheritdoc/>
+    public IReadOnlyList<LaneStatus> Lanes() => [];
+
+    /// <inheritdoc/>
     public DatapathReport Apply(DesiredState desired)
     {
         var changes = new List<string>();

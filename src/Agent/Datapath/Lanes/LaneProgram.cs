@@ -1,0 +1,128 @@
+using Accelerated.Interop;
+using Accelerated.Interop.Libbpf;
+
+namespace Accelerated.Agent.Datapath.Lanes;
+
+/// <summary>
+/// The programs and maps of the lanes, loaded and pinned. Maps that an earlier agent pinned are adopted with what is in them, so traffic
+/// is carried by either agent's programs throughout.
+/// </summary>
+internal sealed class LaneProgram : IDisposable
+{
+    /// <summary>
+    /// Version of the maps' layout, and part of the pin path: an agent never reads another layout's maps. Programs may change freely within
+    /// one version.
+    /// </summary>
+    private const string Schema = "1";
+
+    private const string Resource = "overlay.bpf.o";
+    private static readonly string[] MapNames = ["subnets", "vteps", "lane_stats", "config"];
+
+    private readonly BpfObject _object;
+
+    private LaneProgram(BpfObject loaded, string directory)
+    {
+        _object = loaded;
+        Directory = directory;
+    }
+
+    /// <summary>Where maps and links of this schema are pinned.</summary>
+    public string Directory { get; }
+
+    /// <summary>Overlay prefix → node.</summary>
+    public BpfMap Subnets => _object.Map("subnets");
+
+    /// <summary>Known nodes and their counters.</summary>
+    public BpfMap Vteps => _object.Map("vteps");
+
+    /// <summary>Counters by lane.</summary>
+    public BpfMap LaneStats => _object.Map("lane_stats");
+
+    /// <summary>The one configuration entry.</summary>
+    public BpfMap Config => _object.Map("config");
+
+    /// <summary>Lane 1 out.</summary>
+    public BpfProgram OverlayEgress => _object.Program("overlay_egress");
+
+    /// <summary>Guard and lane 1 in.</summary>
+    public BpfProgram UnderlayIngress => _object.Program("underlay_ingress");
+
+    /// <summary>Loads the embedded object and pins its maps.</summary>
+    /// <exception cref="LanesUnavailableException">What is missing on this host and how to get it.</exception>
+    public static LaneProgram Load(LaneOptions options)
+    {
+        var directory = Path.Combine(options.PinDirectory, Schema);
+        try
+        {
+            var root = NearestExisting(options.PinDirectory);
+            var bpffs = BpfFeatures.BpfFs(root);
+            if (bpffs.Support != BpfSupport.Supported)
+                throw new LanesUnavailableException($"{root} is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf, or name one with --bpf-dir");
+            var tcx = BpfFeatures.Tcx();
+            if (tcx.Support == BpfSupport.Unsupported)
+                throw new LanesUnavailableException($"this kernel has no tcx links (Linux 6.6): {tcx.Reason}");
+            System.IO.Directory.CreateDirectory(directory);
+            return LoadPinned(directory);
+        }
+        catch (Exception e) when (e is NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
+        {
+            throw new LanesUnavailableException(e.Message, e);
+        }
+    }
+
+    /// <summary>Detaches the lanes of an instance and forgets their maps; nothing happens when there are none.</summary>
+    public static void Remove(string pinDirectory)
+    {
+        if (System.IO.Directory.Exists(pinDirectory))
+            System.IO.Directory.Delete(pinDirectory, recursive: true);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _object.Dispose();
+
+    private static LaneProgram LoadPinned(string directory)
+    {
+        var loaded = BpfObject.Open(Image(), "overlay");
+        try
+        {
+            foreach (var name in MapNames)
+            {
+                using var pinned = BpfMap.OpenPinned(Path.Combine(directory, name));
+                if (pinned is not null)
+                    loaded.Reuse(name, pinned);
+            }
+
+            loaded.Load();
+            foreach (var name in MapNames)
+            {
+                var path = Path.Combine(directory, name);
+                if (!File.Exists(path))
+                    loaded.Map(name).Pin(path);
+            }
+
+            return new LaneProgram(loaded, directory);
+        }
+        catch
+        {
+            loaded.Dispose();
+            throw;
+        }
+    }
+
+    private static byte[] Image()
+    {
+        using var stream = typeof(LaneProgram).Assembly.GetManifestResourceStream(Resource)
+            ?? throw new LanesUnavailableException("this build carries no eBPF object");
+        var image = new byte[stream.Length];
+        stream.ReadExactly(image);
+        return image;
+    }
+
+    private static string NearestExisting(string path)
+    {
+        var current = Path.GetFullPath(path);
+        while (!System.IO.Directory.Exists(current))
+            current = Path.GetDirectoryName(current)!;
+        return current;
+    }
+}
