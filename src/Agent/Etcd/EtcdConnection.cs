@@ -107,7 +107,7 @@ internal sealed class EtcdConnection : IDisposable
         {
             response?.Dispose();
             lifetime.Dispose();
-            if (e is EtcdException { Code: not EtcdStatusCode.Cancelled })
+            if (e is EtcdException)
                 throw;
 
             throw Failure(e, late.IsCancellationRequested, write: false, cancellationToken);
@@ -128,7 +128,7 @@ internal sealed class EtcdConnection : IDisposable
         if (cancellationToken.IsCancellationRequested)
             return new OperationCanceledException(e.Message, e, cancellationToken);
 
-        if (_closing.IsCancellationRequested || e is ObjectDisposedException)
+        if (_closing.IsCancellationRequested)
             return new ObjectDisposedException(nameof(EtcdClient));
 
         return timedOut
