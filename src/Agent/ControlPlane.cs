@@ -14,7 +14,7 @@ namespace Accelerated.Agent;
 /// <summary>The etcd side: waits for the config, acquires the node's subnet, then keeps it and follows the other nodes'.</summary>
 public sealed partial class ControlPlane(
     AgentOptions options, SubnetLeaseStore leases, EtcdSession session, LeaseRegistry registry, OwnSubnetKeeper keeper, InputStore store,
-    SubnetFile subnetFile, TimeProvider time, ILogger<ControlPlane> log)
+    SubnetFile subnetFile, StateFile stateFile, TimeProvider time, ILogger<ControlPlane> log)
 {
     private const string NoConfig = "no-config";
     private static readonly TimeSpan ConfigPause = TimeSpan.FromSeconds(1);
@@ -23,18 +23,40 @@ public sealed partial class ControlPlane(
     /// <exception cref="AgentFaultException">Something an operator has to put right first.</exception>
     public async Task RunAsync(CancellationToken cancellation)
     {
-        var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
         // A socket of its own: the reconcile loop's is not for sharing between threads.
         using var routes = RouteSocket.Open();
         var node = UnderlaySelector.Select(options.Underlay, routes);
-        var plan = CheckedPlan(config, node);
         var publicIP = options.PublicIP(node);
-        var request = new AcquireRequest(plan, publicIP, PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes));
+        var restored = Restore(publicIP);
+        var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
+        var plan = CheckedPlan(config, node);
+        var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes));
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
         store.Update(i => i with { Config = config });
         registry.Changed += keeper.Observe;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         await TaskGroup.RunAsync(stop, registry.RunAsync(stop.Token), keeper.KeepAsync(acquired, request, stop.Token)).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Goes on where the last run ended, so that a node that boots while etcd is away carries packets. All of it is provisional
+    /// until etcd confirms it.
+    /// </summary>
+    private IPNetwork? Restore(IPAddress publicIP)
+    {
+        try
+        {
+            if (stateFile.Load()?.ToInputs(store.Current, options.EtcdPrefix, publicIP) is not { Own: { } own } restored)
+                return null;
+            LogRestored(own.Lease.Key, restored.Leases.Leases.Count, stateFile.FilePath);
+            store.Update(i => i with { Config = restored.Config, Own = own, Leases = restored.Leases });
+            return own.Lease.Key.IPv4;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or NetworkConfigException)
+        {
+            LogNotRestored(stateFile.FilePath, e.Message);
+            return null;
+        }
     }
 
     private async Task<NetworkConfig> WaitForConfigAsync(CancellationToken cancellation)
@@ -137,6 +159,12 @@ public sealed partial class ControlPlane(
 
     [LoggerMessage(1002, LogLevel.Warning, "network config {Key}: {Warning}")]
     private partial void LogConfigWarning(string key, string warning);
+
+    [LoggerMessage(1004, LogLevel.Information, "subnet {Subnet} and {Count} leases restored from {Path}: provisional until etcd confirms them")]
+    private partial void LogRestored(SubnetKey subnet, int count, string path);
+
+    [LoggerMessage(1005, LogLevel.Warning, "the last run's state in {Path} is not used: {Reason}")]
+    private partial void LogNotRestored(string path, string reason);
 
     [LoggerMessage(1003, LogLevel.Warning, "the previous subnet cannot be read from {Path}: {Error}; going on without")]
     private partial void LogNoPrevious(string path, string error);

@@ -60,7 +60,7 @@ public static class NetworkNamespace
 
     private static void Enter(string path)
     {
-        using var fd = Libc.open(path, Libc.O_RDONLY | Libc.O_CLOEXEC);
+        using var fd = new FileDescriptor(Libc.open(path, Libc.O_RDONLY | Libc.O_CLOEXEC));
         if (fd.IsInvalid)
             throw NativeException.FromLastError($"open network namespace {path}");
         if (Libc.setns(fd, Libc.CLONE_NEWNET) != 0)

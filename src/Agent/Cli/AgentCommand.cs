@@ -58,14 +58,12 @@ internal static class AgentCommand
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "accelerated" });
         builder.Logging.SetMinimumLevel(options.Verbose ? LogLevel.Debug : LogLevel.Information);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.Logging.AddSimpleConsole(o =>
+        builder.Logging.AddConsole(o =>
         {
-            o.SingleLine = true;
-            o.UseUtcTimestamp = true;
-            o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            o.ColorBehavior = Console.IsErrorRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
+            o.FormatterName = LogFormatter.FormatterName;
+            o.LogToStandardErrorThreshold = LogLevel.Trace;
         });
-        builder.Services.Configure<ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.AddSingleton<ConsoleFormatter, LogFormatter>();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = ShutdownLimit);
         AddAgent(builder.Services, options, routes, etcd);
         using var host = builder.Build();
@@ -83,6 +81,7 @@ internal static class AgentCommand
             .AddSingleton<IEtcdClient>(etcd)
             .AddSingleton(new SubnetLeaseStore(etcd, options.EtcdPrefix, options.SubnetLeaseTtl, Random.Shared))
             .AddSingleton(new SubnetFile(options.SubnetFile))
+            .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new NftablesFirewall(options.Instance))
             .AddSingleton<WakeSignal>()
             .AddSingleton<InputStore>()

@@ -27,7 +27,10 @@ public sealed record EtcdClientOptions
     /// <summary>Its password (<c>--etcd-password</c>).</summary>
     public string? Password { get; init; }
 
-    /// <summary>Longest time a connection may take to come up, TLS included.</summary>
+    /// <summary>
+    /// Longest time a connection may take to come up, TLS included. Half of <see cref="RequestTimeout"/> counts if that is
+    /// less, so that a request never runs out of time before it was sent: its outcome would seem unknown.
+    /// </summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Longest time one endpoint may take to answer a request, or to confirm a watch.</summary>

@@ -11,11 +11,13 @@ namespace Accelerated.Agent.Etcd;
 /// </summary>
 internal sealed class EtcdConnection : IDisposable
 {
+    private readonly EtcdDialer _dialer;
     private readonly HttpMessageInvoker _http;
     private readonly TimeSpan _requestTimeout;
     private readonly TimeProvider _time;
     private readonly string _grpcTimeout;
     private readonly CancellationTokenSource _closing = new();
+    private bool _hasAnswered;
 
     internal EtcdConnection(Uri endpoint, EtcdTls tls, EtcdClientOptions options, TimeProvider time)
     {
@@ -25,9 +27,11 @@ internal sealed class EtcdConnection : IDisposable
         // At most eight digits; in milliseconds that is a day.
         var milliseconds = Math.Clamp((long)options.RequestTimeout.TotalMilliseconds, 1, 99_999_999);
         _grpcTimeout = milliseconds.ToString(CultureInfo.InvariantCulture) + "m";
+        var connectTimeout = TimeSpan.FromTicks(Math.Min(options.ConnectTimeout.Ticks, options.RequestTimeout.Ticks / 2));
+        _dialer = new EtcdDialer(endpoint, tls, connectTimeout, time);
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
-            ConnectCallback = new EtcdDialer(endpoint, tls, options.ConnectTimeout, time).ConnectAsync,
+            ConnectCallback = _dialer.ConnectAsync,
             UseProxy = false,
             UseCookies = false,
             AllowAutoRedirect = false,
@@ -130,7 +134,7 @@ internal sealed class EtcdConnection : IDisposable
 
         return timedOut
             ? EtcdFailure.TimedOut(Endpoint, _requestTimeout, write, e)
-            : EtcdFailure.FromException(e, Endpoint, write);
+            : EtcdFailure.FromException(e, Endpoint, _dialer.Alert, Volatile.Read(ref _hasAnswered), write);
     }
 
     /// <summary>Ends all calls and closes the connection.</summary>
@@ -147,6 +151,7 @@ internal sealed class EtcdConnection : IDisposable
             && response.Content.Headers.ContentType?.MediaType is { } type
             && type.StartsWith("application/grpc", StringComparison.Ordinal))
         {
+            Volatile.Write(ref _hasAnswered, true);
             return response;
         }
 

@@ -11,11 +11,20 @@ namespace Accelerated.Agent.Etcd;
 /// </summary>
 internal sealed class EtcdDialer(Uri endpoint, EtcdTls tls, TimeSpan timeout, TimeProvider time)
 {
+    private string? _alert;
+
+    /// <summary>
+    /// The TLS alert that ended the newest connection; null when none did. With TLS 1.3 the server judges the client's
+    /// certificate after the handshake, and the HTTP stack loses its alert on the way up (seen with .NET 10).
+    /// </summary>
+    internal string? Alert => Volatile.Read(ref _alert);
+
     private bool IsTls => endpoint.Scheme == Uri.UriSchemeHttps;
 
     /// <summary>The <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
     internal async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
+        Volatile.Write(ref _alert, null);
         using var late = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -62,7 +71,7 @@ internal sealed class EtcdDialer(Uri endpoint, EtcdTls tls, TimeSpan timeout, Ti
             throw EtcdFailure.NotConnected(endpoint, e.Message, isTransient: true, e);
         }
 
-        var stream = new SslStream(connection);
+        var stream = new AlertingStream(connection, this);
         try
         {
             await stream.AuthenticateAsClientAsync(options, cancellationToken).ConfigureAwait(false);
@@ -85,5 +94,21 @@ internal sealed class EtcdDialer(Uri endpoint, EtcdTls tls, TimeSpan timeout, Ti
         }
 
         return stream;
+    }
+
+    private sealed class AlertingStream(Stream inner, EtcdDialer dialer) : SslStream(inner)
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                return await base.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            }
+            catch (IOException e) when (EtcdFailure.DescribeTlsAlert(e) is { } alert)
+            {
+                Volatile.Write(ref dialer._alert, alert);
+                throw;
+            }
+        }
     }
 }

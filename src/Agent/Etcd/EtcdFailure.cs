@@ -9,6 +9,10 @@ namespace Accelerated.Agent.Etcd;
 /// </summary>
 internal static class EtcdFailure
 {
+    // How .NET begins its message when a connection ended before the server's SETTINGS. There is nothing but the words to tell
+    // it by; should they change, such a write counts as unknown instead of unsent, and a test fails.
+    private const string NoHttp2Handshake = "An HTTP/2 connection could not be established";
+
     // Refusals that etcd gives before a write reaches the log, whatever their code is.
     private static readonly string[] RefusedBeforeTheLog =
     [
@@ -85,34 +89,60 @@ internal static class EtcdFailure
     }
 
     /// <summary>Anything the HTTP stack or the framing threw.</summary>
-    internal static EtcdException FromException(Exception exception, Uri endpoint, bool write)
+    /// <param name="exception">What was thrown.</param>
+    /// <param name="endpoint">By which endpoint.</param>
+    /// <param name="alert">The TLS alert that ended its newest connection, if one did.</param>
+    /// <param name="hasAnswered">Whether it ever answered as etcd does.</param>
+    /// <param name="write">Whether the call was a write.</param>
+    internal static EtcdException FromException(Exception exception, Uri endpoint, string? alert, bool hasAnswered, bool write)
     {
         for (var e = exception; e is not null; e = e.InnerException)
         {
-            // Thrown while connecting, perhaps for several requests at once: each gets its own.
-            if (e is EtcdException connecting)
-                return NotConnected(endpoint, connecting.Message[(connecting.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..], connecting.IsTransient, e);
-
-            if (e is InvalidDataException)
+            switch (e)
             {
-                return new EtcdException(
-                    $"etcd at {Name(endpoint)}: {e.Message}{Unknown(write)}", EtcdStatusCode.Internal, endpoint, isTransient: false, exception)
-                {
-                    IsEndpointFault = true,
-                    OutcomeUnknown = write,
-                };
+                // Thrown while connecting, perhaps for several requests at once: each gets its own.
+                case EtcdException connecting:
+                    var fault = connecting.Message[(connecting.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..];
+                    return NotConnected(endpoint, fault, connecting.IsTransient, e);
+                case InvalidDataException:
+                    return new EtcdException(
+                        $"etcd at {Name(endpoint)}: {e.Message}{Unknown(write)}",
+                        EtcdStatusCode.Internal,
+                        endpoint,
+                        isTransient: false,
+                        exception)
+                    {
+                        IsEndpointFault = true,
+                        OutcomeUnknown = write,
+                    };
+
+                // Bytes that are no HTTP/2 frames, from a server that never sent any: another protocol lives there.
+                case HttpProtocolException when !hasAnswered:
+                    return NotConnected(
+                        endpoint, "the server does not speak HTTP/2, so it is not etcd's client port", isTransient: false, exception);
             }
-        }
 
-        // With TLS 1.3 the server judges the client's certificate after the handshake: its alert comes with the first read.
-        if (DescribeTlsAlert(exception) is { } alert)
-            return NotConnected(endpoint, alert, isTransient: false, exception);
+            if (!e.Message.StartsWith(NoHttp2Handshake, StringComparison.Ordinal))
+                continue;
 
-        if (IsNotHttp2(exception))
-        {
-            var hint = endpoint.Scheme == Uri.UriSchemeHttp ? "; if it is a TLS port, write https://" : "";
-            return NotConnected(
-                endpoint, $"the server does not speak HTTP/2, so it is not etcd's client port{hint}", isTransient: false, exception);
+            // Not held against the server for good: one that stops in this moment looks the same.
+            if (endpoint.Scheme == Uri.UriSchemeHttp)
+            {
+                return NotConnected(
+                    endpoint,
+                    "the server closed the connection before it spoke HTTP/2; if it is a TLS port, write https://",
+                    isTransient: true,
+                    exception);
+            }
+
+            return alert is not null
+                ? NotConnected(endpoint, alert, isTransient: false, exception)
+                : NotConnected(
+                    endpoint,
+                    "the server closed the TLS connection before it spoke HTTP/2; if it wants a client certificate, check " +
+                    "--etcd-certfile and --etcd-keyfile",
+                    isTransient: true,
+                    exception);
         }
 
         return new EtcdException(
@@ -175,9 +205,6 @@ internal static class EtcdFailure
 
         return null;
     }
-
-    private static bool IsNotHttp2(Exception exception) =>
-        exception is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError or HttpRequestError.InvalidResponse };
 
     private static string ConnectionLost(Exception exception, Uri endpoint)
     {

@@ -16,16 +16,24 @@ namespace Accelerated.Agent.Reconcile;
 /// pass on a timer all the same. An event says "look again" and nothing more; what to do is found by comparing with the kernel.
 /// </summary>
 public sealed partial class ReconcileLoop(
-    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, SubnetFile subnetFile,
+    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, SubnetFile subnetFile, StateFile stateFile,
     RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
 {
     /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
     private const int RestFactor = 4;
 
+    /// <summary>A node that meets five thousand peers must not write fifteen thousand lines.</summary>
+    private const int MostChangesNamed = 20;
+
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);
+
+    /// <summary>The state file costs a flush to disk; in a burst of changes once in this time is enough.</summary>
+    private static readonly TimeSpan KeepPause = TimeSpan.FromSeconds(5);
 
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
+    private AgentInputs? _kept;
+    private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
 
     /// <summary>The result of the latest pass.</summary>
@@ -50,7 +58,7 @@ public sealed partial class ReconcileLoop(
     /// <summary>One pass; returns when a retry is due, or null.</summary>
     private TimeSpan? Pass(AgentInputs inputs, long started)
     {
-        if (inputs is not { Config: { } config, Own: { } own })
+        if (inputs is not { Config: { } config, Own: { } own, Leases.IsComplete: true })
             return null;
         var problems = ImmutableSortedDictionary.CreateBuilder<string, Problem>(StringComparer.Ordinal);
         var node = LookAtNode(problems);
@@ -62,8 +70,9 @@ public sealed partial class ReconcileLoop(
             var report = datapath.Apply(desired);
             kernel.Concerns(report.Interfaces, desired);
             var repairs = ReportChanges(report, desired);
-            var complete = ApplyFirewall(desired, problems) & ApplySubnetFile(desired, problems);
+            var complete = ApplyFirewall(desired, problems, ref repairs) & ApplySubnetFile(desired, problems);
             _applied = desired;
+            Keep(inputs);
             return Finish(complete, desired, report.Failures, problems, repairs, started, complete ? report.RetryAfter : options.RetryInterval);
         }
         catch (DatapathException e)
@@ -125,13 +134,16 @@ public sealed partial class ReconcileLoop(
     {
         // Nothing new was wanted, and yet something had to be changed: somebody else had been there.
         var isRepair = ReferenceEquals(_applied, desired);
-        foreach (var change in report.Changes)
+        foreach (var change in report.Changes.Take(MostChangesNamed))
         {
             if (isRepair)
                 LogRepaired(change);
             else
                 LogChanged(change);
         }
+
+        if (report.Changes.Count > MostChangesNamed)
+            LogMoreChanges(report.Changes.Count - MostChangesNamed, desired.Devices.Sum(d => d.Peers.Length));
 
         foreach (var failure in report.Failures)
         {
@@ -142,12 +154,22 @@ public sealed partial class ReconcileLoop(
         return isRepair ? report.Changes.Count : 0;
     }
 
-    private bool ApplyFirewall(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems)
+    private bool ApplyFirewall(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems, ref int repairs)
     {
         try
         {
-            if (firewall.Apply(desired.Firewall))
+            if (!firewall.Apply(desired.Firewall))
+                return true;
+            if (ReferenceEquals(_applied, desired))
+            {
+                repairs++;
+                LogRepaired("nftables rules written again");
+            }
+            else
+            {
                 LogFirewall(desired.Firewall.Masquerade);
+            }
+
             return true;
         }
         catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
@@ -171,6 +193,24 @@ public sealed partial class ReconcileLoop(
             problems.Add(new Problem(ProblemSeverity.Critical, "subnet-file", $"--subnet-file={options.SubnetFile} cannot be written: {e.Message}",
                 "make the directory writable, or name another file with --subnet-file"));
             return false;
+        }
+    }
+
+    /// <summary>Keeps for the next start what etcd has confirmed.</summary>
+    private void Keep(AgentInputs inputs)
+    {
+        var same = _kept is { } kept && ReferenceEquals(kept.Leases, inputs.Leases) && ReferenceEquals(kept.Own, inputs.Own)
+            && ReferenceEquals(kept.Config, inputs.Config);
+        if (same || time.GetUtcNow() - _keptAt < KeepPause || SavedState.From(inputs, options.EtcdPrefix) is not { } state)
+            return;
+        (_kept, _keptAt) = (inputs, time.GetUtcNow());
+        try
+        {
+            stateFile.Save(state);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotKept(stateFile.FilePath, e.Message);
         }
     }
 
@@ -213,6 +253,12 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3007, LogLevel.Information, "wrote {Path}")]
     private partial void LogSubnetFile(string path);
+
+    [LoggerMessage(3010, LogLevel.Information, "… and {Count} more changes; {Peers} peers in all")]
+    private partial void LogMoreChanges(int count, int peers);
+
+    [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
+    private partial void LogNotKept(string path, string error);
 
     [LoggerMessage(3008, LogLevel.Information, "ready: subnet {Subnet}, {Peers} peers")]
     private partial void LogReady(string subnet, int peers);

@@ -18,6 +18,13 @@ public static class LeaseViewBuilder
         return new LeaseView(range.Revision, leases.ToImmutable(), rejected.ToImmutable(), true, false);
     }
 
+    /// <summary>A provisional view from what the node kept of its last run: key → value.</summary>
+    public static LeaseView FromSaved(IReadOnlyDictionary<string, string> saved)
+    {
+        var entries = saved.Select(s => new EtcdEntry(s.Key, s.Value, 0, 0, 0, 0)).ToList();
+        return FromSnapshot(new EtcdRange(0, entries), "") with { IsProvisional = true };
+    }
+
     /// <summary>The view after a batch of events. Events at or below the view's revision are ones it holds already.</summary>
     public static LeaseView Apply(LeaseView view, EtcdWatchBatch batch, string subnetsPrefix)
     {

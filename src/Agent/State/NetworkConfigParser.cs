@@ -26,7 +26,7 @@ public static class NetworkConfigParser
         var ipv6 = root.Bool("EnableIPv6", false) ? Plan(root, FamilyKeys.IPv6, AddressFamily.InterNetworkV6) : null;
         if (ipv4 is null && ipv6 is null)
             throw new NetworkConfigException("EnableIPv4 and EnableIPv6 are both false: enable one");
-        return new NetworkConfig(ipv4, ipv6, Backend(root, warnings), warnings);
+        return new NetworkConfig(ipv4, ipv6, Backend(root, warnings), json, warnings);
     }
 
     private static JsonDocument ParseJson(string json)

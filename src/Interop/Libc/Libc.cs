@@ -29,10 +29,10 @@ internal static unsafe partial class Libc
     private const string Library = "libc";
 
     [LibraryImport(Library, SetLastError = true)]
-    internal static partial FileDescriptor socket(int domain, int type, int protocol);
+    internal static partial int socket(int domain, int type, int protocol);
 
     [LibraryImport(Library, SetLastError = true)]
-    internal static partial int bind(FileDescriptor fd, SockAddrNl* address, uint length);
+    internal static partial int bind(int fd, SockAddrNl* address, uint length);
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int getsockname(int fd, SockAddrNl* address, uint* length);
@@ -53,13 +53,13 @@ internal static unsafe partial class Libc
     internal static partial int poll(PollFd* fds, nuint count, int timeoutMilliseconds);
 
     [LibraryImport(Library, SetLastError = true)]
-    internal static partial FileDescriptor eventfd(uint initial, int flags);
+    internal static partial int eventfd(uint initial, int flags);
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial nint write(FileDescriptor fd, void* data, nuint length);
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial FileDescriptor open(string path, int flags);
+    internal static partial int open(string path, int flags);
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int setns(FileDescriptor fd, int type);

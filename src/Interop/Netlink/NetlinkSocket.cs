@@ -32,17 +32,18 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// <exception cref="NetlinkException">The kernel has no such family, or too many descriptors are open.</exception>
     internal static NetlinkSocket Open(int protocol, string name, int receiveBuffer = DefaultReceiveBuffer)
     {
-        var fd = Libc.socket(Libc.AF_NETLINK, Libc.SOCK_RAW | Libc.SOCK_CLOEXEC, protocol);
+        var fd = new FileDescriptor(Libc.socket(Libc.AF_NETLINK, Libc.SOCK_RAW | Libc.SOCK_CLOEXEC, protocol));
         try
         {
             if (fd.IsInvalid)
                 throw LastError($"open {name} socket");
 
+            var raw = (int)fd.DangerousGetHandle();
             var address = new SockAddrNl { nl_family = Libc.AF_NETLINK };
-            if (Libc.bind(fd, &address, (uint)sizeof(SockAddrNl)) != 0)
+            if (Libc.bind(raw, &address, (uint)sizeof(SockAddrNl)) != 0)
                 throw LastError($"bind {name} socket");
             var length = (uint)sizeof(SockAddrNl);
-            if (Libc.getsockname((int)fd.DangerousGetHandle(), &address, &length) != 0)
+            if (Libc.getsockname(raw, &address, &length) != 0)
                 throw LastError($"read the address of the {name} socket");
 
             // SO_RCVBUFFORCE needs CAP_NET_ADMIN in the initial user namespace; without it net.core.rmem_max is the limit,

@@ -45,7 +45,7 @@ internal sealed unsafe class NotificationLoop : IDisposable
         FileDescriptor? wake = null;
         try
         {
-            wake = Libc.eventfd(0, Libc.EFD_CLOEXEC);
+            wake = new FileDescriptor(Libc.eventfd(0, Libc.EFD_CLOEXEC));
             if (wake.IsInvalid)
                 throw NativeException.FromLastError("create eventfd");
             foreach (var group in groups)

@@ -52,7 +52,13 @@ public sealed unsafe class NftablesContext : IDisposable
                     throw new InsufficientMemoryException("libnftables has no memory for its output");
                 var added = NetfilterSockets();
                 added.ExceptWith(before);
-                return new(context, added.Count == 1 ? added.First() : -1);
+                if (added.Count != 1)
+                    return new(context, -1);
+
+                // The library leaves it to the first request to give the socket an address; it should have one that a monitor can be told.
+                var socket = added.First();
+                var any = new SockAddrNl { nl_family = Libc.AF_NETLINK };
+                return new(context, Libc.bind(socket, &any, (uint)sizeof(SockAddrNl)) == 0 ? socket : -1);
             }
             catch
             {

@@ -1,0 +1,32 @@
+using System.Net;
+using Accelerated.Agent.State;
+
+namespace Accelerated.Agent.Node;
+
+/// <summary>The state of a node as it is kept on disk: etcd's texts, so that it is read by the same parsers.</summary>
+/// <param name="EtcdPrefix">The network it belongs to.</param>
+/// <param name="PublicIP">The node's identity.</param>
+/// <param name="Config">The network configuration's JSON.</param>
+/// <param name="Subnet">The own lease's key, for example <c>10.5.1.0-24</c>.</param>
+/// <param name="Leases">All leases, the own one included: key → value.</param>
+public sealed record SavedState(string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases)
+{
+    /// <summary>The state worth keeping, or null while it is not confirmed by etcd.</summary>
+    public static SavedState? From(AgentInputs inputs, string etcdPrefix) =>
+        inputs is { Config: { } config, Own: { IsProvisional: false } own, Leases: { IsComplete: true, IsProvisional: false } view }
+            ? new SavedState(etcdPrefix, own.Lease.Attributes.PublicIP?.ToString() ?? "", config.Source, own.Lease.Key.ToString(),
+                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal))
+            : null;
+
+    /// <summary>The inputs it stands for, all of them provisional; null when it is another network's or another node's.</summary>
+    /// <exception cref="NetworkConfigException">The config in it is not valid any more.</exception>
+    public AgentInputs? ToInputs(AgentInputs empty, string etcdPrefix, IPAddress publicIP)
+    {
+        if (EtcdPrefix != etcdPrefix || PublicIP != publicIP.ToString())
+            return null;
+        var view = LeaseViewBuilder.FromSaved(Leases);
+        return view.Leases.TryGetValue(Subnet, out var own)
+            ? empty with { Config = NetworkConfigParser.Parse(Config), Own = new OwnSubnet(own, IsProvisional: true), Leases = view }
+            : null;
+    }
+}
