@@ -31,6 +31,9 @@ public sealed partial record LabLayout(string Name, LabLink Link = LabLink.Switc
     public string EtcdDirectory => $"{RunDirectory}/etcd";
 
     /// <summary>Captures and the output of background commands.</summary>
+    public string BpfDirectory => $"{RunDirectory}/bpf";
+
+    /// <summary>Scratch space of tests and captures.</summary>
     public string ScratchDirectory => $"{RunDirectory}/scratch";
 
     /// <summary>etcd's address on the interface the nodes reach it by.</summary>

@@ -37,6 +37,9 @@ public sealed class LabNode : LabHost, IAsyncDisposable
     /// <summary>What the agent has written to its output, over all of its starts.</summary>
     public string LogFile => $"{RunDirectory}/agent.log";
 
+    /// <summary>The agent's <c>--bpf-dir</c>: agents that share a kernel must not share pins.</summary>
+    public string BpfDirectory => $"{Layout.BpfDirectory}/node{Number}";
+
     /// <summary>What the agent tells the container runtime.</summary>
     public string SubnetFile => $"{RunDirectory}/subnet.env";
 
@@ -63,6 +66,7 @@ public sealed class LabNode : LabHost, IAsyncDisposable
             [
                 _binary, "agent", $"--etcd-endpoints={Layout.EtcdEndpoint}", "--iface=eth0", "--ip-masq",
                 $"--run-dir={RunDirectory}", $"--state-dir={RunDirectory}/state", $"--subnet-file={SubnetFile}", $"--datapath={_spec.Datapath}",
+                $"--bpf-dir={BpfDirectory}",
                 .. _spec.AgentFlags, .. flags,
             ],
             LogFile, $"{RunDirectory}/agent.pid", _spec.AgentEnvironment);

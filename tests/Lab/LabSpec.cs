@@ -19,7 +19,10 @@ public sealed partial record LabSpec
     public const string DefaultConfig = """{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}""";
 
     /// <summary>The lanes an agent can be asked to use; <c>--datapath</c> of the agent.</summary>
-    public static ImmutableArray<string> Datapaths { get; } = ["auto", "bpf", "kernel", "host-gw"];
+    public static ImmutableArray<string> Datapaths { get; } = ["auto", BpfDatapath, "kernel", "host-gw"];
+
+    /// <summary>The datapath for which the lab mounts a BPF file system.</summary>
+    public const string BpfDatapath = "bpf";
 
     /// <summary>Prefix of every namespace: a lowercase letter, then up to seven lowercase letters or digits.</summary>
     public string Name { get; init; } = "lab";

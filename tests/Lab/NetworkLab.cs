@@ -190,8 +190,10 @@ public sealed class NetworkLab : IAsyncDisposable
 
     private async Task BuildAsync(CancellationToken cancel)
     {
-        foreach (var directory in (string[])[Layout.EtcdDirectory, Layout.ScratchDirectory, .. Nodes.Select(n => n.RunDirectory)])
+        foreach (var directory in (string[])[Layout.EtcdDirectory, Layout.ScratchDirectory, Layout.BpfDirectory, .. Nodes.Select(n => n.RunDirectory)])
             Directory.CreateDirectory(directory);
+        if (Spec.Datapath == LabSpec.BpfDatapath)
+            await _commands.RunAsync(["mount", "-t", "bpf", $"bpf-{Spec.Name}", Layout.BpfDirectory], cancel: cancel);
         await new Underlay(Spec, _commands).BuildAsync(cancel);
         await Etcd.StartAsync(cancel);
         if (Spec.Config is not null)

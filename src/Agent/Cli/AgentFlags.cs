@@ -159,11 +159,11 @@ internal sealed partial class AgentFlags
         _ => throw _datapath.Wrong("expected auto, bpf or kernel"),
     };
 
-    private GuardMode Guard() => _guard.Value switch
+    private OverlayGuard Guard() => _guard.Value switch
     {
-        "vtep" => GuardMode.Vtep,
-        "observe" => GuardMode.Observe,
-        "off" => GuardMode.Off,
+        "vtep" => OverlayGuard.Vtep,
+        "observe" => OverlayGuard.Observe,
+        "off" => OverlayGuard.Off,
         _ => throw _guard.Wrong("expected vtep, observe or off"),
     };
 

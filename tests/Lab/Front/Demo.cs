@@ -143,11 +143,16 @@ internal sealed class Demo(LabSpec spec, Screen screen)
         screen.Block($"host to host            {host.Namespace,-12} → {peer.Namespace,-12} {underlay.BitsPerSecond / 1e9,6:0.0} Gb/s");
     }
 
-    // The place for what only a datapath of our own can show, such as its BPF maps.
-    private static Task ShowDatapathAsync(NetworkLab lab, CancellationToken cancel)
+    private async Task ShowDatapathAsync(NetworkLab lab, CancellationToken cancel)
     {
-        _ = lab;
-        return cancel.IsCancellationRequested ? Task.FromCanceled(cancel) : Task.CompletedTask;
+        if (spec.Datapath != LabSpec.BpfDatapath)
+            return;
+        screen.Title("The map of subnets that the eBPF lanes of one node read");
+        var node = lab.Nodes[0];
+        var map = Directory.EnumerateFiles(node.BpfDirectory, "subnets", SearchOption.AllDirectories).Single();
+        string[] dump = ["bpftool", "map", "dump", "pinned", map];
+        screen.Command(string.Join(' ', dump));
+        screen.Block((await node.ExecAsync(dump, stdin: null, limit: null, cancel)).OrThrow().Stdout);
     }
 
     private async Task ShowStatusAsync(NetworkLab lab, CancellationToken cancel)

@@ -28,7 +28,18 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         : options.TunnelIn ? "lane 1 out and in" : "lane 1 out; the driver decapsulates";
 
     /// <inheritdoc/>
-    public IReadOnlyList<LaneStatus> Lanes() => _program is { } program ? LaneCounts.Read(program) : [];
+    public IReadOnlyList<LaneStatus> Lanes()
+    {
+        try
+        {
+            return Volatile.Read(ref _program) is { } program ? LaneCounts.Read(program) : [];
+        }
+        catch (Exception e) when (e is ObjectDisposedException or NativeException)
+        {
+            // The loop stepped down this very moment.
+            return [];
+        }
+    }
 
     /// <inheritdoc/>
     public DatapathReport Apply(DesiredState desired)

@@ -2,9 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 using Accelerated.Agent.State;
-using Accelerated.Interop;
-using Accelerated.Interop.Libbpf;
 using Accelerated.Interop.Libbpf.Overlay;
+using SubnetKey = Accelerated.Interop.Libbpf.Overlay.SubnetKey;
 
 namespace Accelerated.Agent.Datapath.Lanes;
 
@@ -20,57 +19,71 @@ internal static class LaneMaps
     public static List<string> Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, bool mayPrune)
     {
         var changes = new List<string>();
-        var vteps = device.Peers.ToDictionary(p => new VtepKey(p.Remote), _ => default(VtepValue));
-        var subnets = device.Peers.ToDictionary(p => new SubnetKey(p.Subnet), p => new SubnetValue(p.Remote, p.VtepMac, SubnetTransport.Vxlan));
-        subnets[new SubnetKey(device.Subnet)] = new SubnetValue(device.Local, device.Mac, SubnetTransport.Local);
+        var wantedVteps = device.Peers.Select(p => p.Remote).ToHashSet();
+        var wantedSubnets = device.Peers.ToDictionary(p => p.Subnet, p => Value(p.Remote, p.VtepMac, OverlayTransport.Vxlan));
+        wantedSubnets[device.Subnet] = Value(device.Local, device.Mac, OverlayTransport.Local);
 
-        var knownVteps = Keys<VtepKey>(program.Vteps);
-        foreach (var key in vteps.Keys.Where(k => !knownVteps.Contains(k)))
+        var vteps = program.Vteps.Keys<VtepKey>().Select(k => k.Address.ToIPAddress()).ToHashSet();
+        foreach (var vtep in wantedVteps.Except(vteps))
         {
-            program.Vteps.UpdatePerCpu(key, default(VtepValue));
-            changes.Add($"add {key} to the map of VTEPs");
+            program.Vteps.Update(VtepKey.From(vtep), default(VtepValue));
+            changes.Add($"add {vtep} to the map of VTEPs");
         }
 
-        var knownSubnets = Keys<SubnetKey>(program.Subnets);
-        foreach (var (key, value) in subnets)
+        var subnets = program.Subnets.ReadAll<SubnetKey, SubnetValue>().ToDictionary(e => e.Key.ToIPNetwork(), e => e.Value);
+        foreach (var (subnet, value) in wantedSubnets)
         {
-            if (knownSubnets.Contains(key) && program.Subnets.TryLookup(key, out SubnetValue there) && there.Equals(value))
+            if (subnets.TryGetValue(subnet, out var there) && Same(there, value))
                 continue;
-            program.Subnets.Update(key, value);
-            changes.Add($"set {key} to {value} in the map of subnets");
+            program.Subnets.Update(SubnetKey.From(subnet), value);
+            changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
         // Before a whole snapshot of the leases is in, an unknown sender may be a peer we have not heard of: only count.
-        var guard = mayPrune || options.Guard == GuardMode.Off ? options.Guard : GuardMode.Observe;
+        var guard = mayPrune || options.Guard == OverlayGuard.Off ? options.Guard : OverlayGuard.Observe;
         var config = Config(device, deviceIndex, guard, options.TunnelIn);
-        if (!program.Config.TryLookup(0u, out ConfigValue current) || !current.Equals(config))
+        if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: {config}");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
         }
 
         if (!mayPrune)
             return changes;
-        foreach (var key in knownSubnets.Where(k => !subnets.ContainsKey(k)))
+        foreach (var subnet in subnets.Keys.Where(s => !wantedSubnets.ContainsKey(s)))
         {
-            program.Subnets.Delete(key);
-            changes.Add($"remove {key} from the map of subnets");
+            program.Subnets.Delete(SubnetKey.From(subnet));
+            changes.Add($"remove {subnet} from the map of subnets");
         }
 
-        foreach (var key in knownVteps.Where(k => !vteps.ContainsKey(k)))
+        foreach (var vtep in vteps.Except(wantedVteps))
         {
-            program.Vteps.Delete(key);
-            changes.Add($"remove {key} from the map of VTEPs");
+            program.Vteps.Delete(VtepKey.From(vtep));
+            changes.Add($"remove {vtep} from the map of VTEPs");
         }
 
         return changes;
     }
 
-    private static ConfigValue Config(OverlayDevice device, int deviceIndex, GuardMode guard, bool tunnelIn)
+    private static SubnetValue Value(IPAddress vtep, Interop.MacAddress mac, OverlayTransport transport) =>
+        new() { Vtep = OverlayAddress.From(vtep), VtepMac = OverlayMac.From(mac), Transport = transport };
+
+    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, bool tunnelIn)
     {
         var (low, high) = SourcePorts();
-        return new ConfigValue(
-            (uint)deviceIndex, (uint)device.UnderlayIndex, device.Local, device.Mac, guard, device.Vni, device.Port, low, high, tunnelIn);
+        return new ConfigValue
+        {
+            OverlayIfindex = (uint)deviceIndex,
+            UnderlayIfindex = (uint)device.UnderlayIndex,
+            Local = OverlayAddress.From(device.Local),
+            OverlayMac = OverlayMac.From(device.Mac),
+            Guard = guard,
+            Vni = device.Vni,
+            Port = device.Port,
+            SourcePortLow = low,
+            SourcePortHigh = high,
+            TunnelIn = (byte)(tunnelIn ? 1 : 0),
+        };
     }
 
     /// <summary>The driver draws source ports from the local port range; so do the lanes.</summary>
@@ -80,6 +93,8 @@ internal static class LaneMaps
         return (ushort.Parse(words[0], CultureInfo.InvariantCulture), ushort.Parse(words[1], CultureInfo.InvariantCulture));
     }
 
-    private static HashSet<TKey> Keys<TKey>(BpfMap map)
-        where TKey : unmanaged, IEquatable<TKey> => [.. map.Keys<TKey>()];
+    /// <summary>Equal as the kernel sees it: byte for byte.</summary>
+    private static bool Same<T>(T a, T b)
+        where T : unmanaged =>
+        MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in a)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in b)));
 }

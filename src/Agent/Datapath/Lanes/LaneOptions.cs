@@ -6,4 +6,4 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// <param name="PinDirectory">Where maps and links are pinned: <c>&lt;--bpf-dir&gt;/&lt;instance&gt;</c>.</param>
 /// <param name="Guard"><c>--guard</c>.</param>
 /// <param name="TunnelIn">Whether lane 1 decapsulates (<c>--tunnel-in=bpf</c>) or leaves that to the driver.</param>
-public sealed record LaneOptions(string PinDirectory, GuardMode Guard, bool TunnelIn);
+public sealed record LaneOptions(string PinDirectory, OverlayGuard Guard, bool TunnelIn);

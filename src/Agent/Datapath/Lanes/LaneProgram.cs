@@ -24,28 +24,34 @@ internal sealed class LaneProgram : IDisposable
     {
         _object = loaded;
         Directory = directory;
+        Subnets = loaded.Map("subnets");
+        Vteps = loaded.Map("vteps");
+        LaneStats = loaded.Map("lane_stats");
+        Config = loaded.Map("config");
+        OverlayEgress = loaded.Program("overlay_egress");
+        UnderlayIngress = loaded.Program("underlay_ingress");
     }
 
     /// <summary>Where maps and links of this schema are pinned.</summary>
     public string Directory { get; }
 
     /// <summary>Overlay prefix → node.</summary>
-    public BpfMap Subnets => _object.Map("subnets");
+    public BpfMap Subnets { get; }
 
     /// <summary>Known nodes and their counters.</summary>
-    public BpfMap Vteps => _object.Map("vteps");
+    public BpfMap Vteps { get; }
 
     /// <summary>Counters by lane.</summary>
-    public BpfMap LaneStats => _object.Map("lane_stats");
+    public BpfMap LaneStats { get; }
 
     /// <summary>The one configuration entry.</summary>
-    public BpfMap Config => _object.Map("config");
+    public BpfMap Config { get; }
 
     /// <summary>Lane 1 out.</summary>
-    public BpfProgram OverlayEgress => _object.Program("overlay_egress");
+    public BpfProgram OverlayEgress { get; }
 
     /// <summary>Guard and lane 1 in.</summary>
-    public BpfProgram UnderlayIngress => _object.Program("underlay_ingress");
+    public BpfProgram UnderlayIngress { get; }
 
     /// <summary>Loads the embedded object and pins its maps.</summary>
     /// <exception cref="LanesUnavailableException">What is missing on this host and how to get it.</exception>
@@ -55,11 +61,10 @@ internal sealed class LaneProgram : IDisposable
         try
         {
             var root = NearestExisting(options.PinDirectory);
-            var bpffs = BpfFeatures.BpfFs(root);
-            if (bpffs.Support != BpfSupport.Supported)
+            if (!BpfFeatures.BpfFs(root).IsSupported)
                 throw new LanesUnavailableException($"{root} is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf, or name one with --bpf-dir");
-            var tcx = BpfFeatures.Tcx();
-            if (tcx.Support == BpfSupport.Unsupported)
+            var tcx = BpfFeatures.Tcx;
+            if (tcx.Support == FeatureSupport.Unsupported)
                 throw new LanesUnavailableException($"this kernel has no tcx links (Linux 6.6): {tcx.Reason}");
             System.IO.Directory.CreateDirectory(directory);
             return LoadPinned(directory);
@@ -78,7 +83,11 @@ internal sealed class LaneProgram : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _object.Dispose();
+    public void Dispose()
+    {
+        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, OverlayEgress, UnderlayIngress, _object])
+            part.Dispose();
+    }
 
     private static LaneProgram LoadPinned(string directory)
     {
@@ -96,8 +105,10 @@ internal sealed class LaneProgram : IDisposable
             foreach (var name in MapNames)
             {
                 var path = Path.Combine(directory, name);
-                if (!File.Exists(path))
-                    loaded.Map(name).Pin(path);
+                if (File.Exists(path))
+                    continue;
+                using var map = loaded.Map(name);
+                map.Pin(path);
             }
 
             return new LaneProgram(loaded, directory);
