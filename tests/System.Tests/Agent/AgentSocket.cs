@@ -8,6 +8,8 @@ namespace Accelerated.System.Tests.Agent;
 /// <summary>A connection to an agent's status socket that shares no code with the agent's own client.</summary>
 internal sealed class AgentSocket : IDisposable
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly StreamReader _answers;
 
@@ -47,7 +49,9 @@ internal sealed class AgentSocket : IDisposable
         await _socket.SendAsync(Encoding.UTF8.GetBytes(text), TestContext.Current.CancellationToken);
 
     /// <summary>Reads one line; null when the agent has hung up.</summary>
-    public async Task<string?> LineAsync() => await _answers.ReadLineAsync(TestContext.Current.CancellationToken);
+    /// <exception cref="TimeoutException">Nothing came within 5 s.</exception>
+    public async Task<string?> LineAsync() =>
+        await _answers.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Limit, TestContext.Current.CancellationToken);
 
     /// <summary>Reads one line of JSON.</summary>
     public async Task<JsonObject> AnswerAsync() => JsonNode.Parse(await LineAsync() ?? throw new LabException("the agent hung up"))!.AsObject();
