@@ -110,17 +110,9 @@ internal sealed partial class AgentFlags
 
     private EtcdClientOptions ReadEtcd()
     {
-        var endpoints = new List<Uri>();
-        foreach (var text in _endpoints.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-        {
-            endpoints.Add(Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-                ? uri!
-                : throw new CommandLineException($"{_endpoints.Origin}: \"{text}\" is not a URL: write for example http://192.0.2.250:2379"));
-        }
-
         return new EtcdClientOptions
         {
-            Endpoints = endpoints,
+            Endpoints = EtcdClientOptions.ParseEndpoints(_endpoints.Value, tlsConfigured: _caFile.Value.Length + _certFile.Value.Length > 0),
             CaFile = OrNull(_caFile),
             CertFile = OrNull(_certFile),
             KeyFile = OrNull(_keyFile),

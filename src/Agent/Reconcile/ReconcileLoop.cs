@@ -64,6 +64,12 @@ public sealed partial class ReconcileLoop(
         var node = LookAtNode(problems);
         if (node is null)
             return Finish(false, null, [], problems, 0, started, options.RetryInterval);
+        if (config.Backend.Mtu > node.Mtu)
+        {
+            problems.Add(new Problem(ProblemSeverity.Warning, "mtu", $"Backend.MTU {config.Backend.Mtu} in the config is more than the {node.Mtu} of {node.Interface}: {node.Mtu} is used",
+                $"ip link set {node.Interface} mtu {config.Backend.Mtu}, if the network carries that, or lower Backend.MTU"));
+        }
+
         var desired = Desire(inputs, config, own, node);
         try
         {

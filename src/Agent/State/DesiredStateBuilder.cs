@@ -22,7 +22,8 @@ public static class DesiredStateBuilder
     {
         var plan = config.IPv4 ?? throw new ArgumentException("an IPv4 overlay is needed", nameof(config));
         var backend = config.Backend;
-        var mtu = (backend.Mtu > 0 ? backend.Mtu : node.Mtu) - VxlanOverhead;
+        // The kernel refuses a device whose packets do not fit the underlay.
+        var mtu = Math.Min(backend.Mtu > 0 ? backend.Mtu : node.Mtu, node.Mtu) - VxlanOverhead;
         var subnet = own.Lease.Key.IPv4;
         var rejected = view.Rejected.ToBuilder();
         var peers = Peers(plan, own, view, node, rejected);
