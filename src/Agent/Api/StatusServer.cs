@@ -61,14 +61,17 @@ public sealed partial class StatusServer(StatusReporter reporter, ILogger<Status
                 if (read == 0)
                     return;
                 used += read;
-                var end = buffer.AsSpan(0, used).IndexOf((byte)'\n');
-                if (end < 0 && used < LongestRequest)
+                // One read may bring several lines.
+                for (int end; (end = buffer.AsSpan(0, used).IndexOf((byte)'\n')) >= 0; used -= end + 1)
+                {
+                    await stream.WriteAsync(Answer(buffer.AsSpan(0, end)), limit.Token).ConfigureAwait(false);
+                    buffer.AsSpan(end + 1, used - end - 1).CopyTo(buffer);
+                }
+
+                if (used < LongestRequest)
                     continue;
-                await stream.WriteAsync(Answer(buffer.AsSpan(0, Math.Max(end, 0))), limit.Token).ConfigureAwait(false);
-                if (end < 0)
-                    return;
-                buffer.AsSpan(end + 1, used - end - 1).CopyTo(buffer);
-                used -= end + 1;
+                await stream.WriteAsync(Answer([]), limit.Token).ConfigureAwait(false);
+                return;
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException)
