@@ -66,15 +66,17 @@ internal sealed class EtcdConnection : IDisposable
         {
             using var message = NewRequest(method.Path, FramedContent(request), token);
             message.Headers.Add("grpc-timeout", _grpcTimeout);
-            using var response = await SendAsync(message, any.Token).ConfigureAwait(false);
-            using var body = await response.Content.ReadAsStreamAsync(any.Token).ConfigureAwait(false);
+            // Disposed of only when read to its end: see EtcdWatch.Dispose. A call that is given up is ended by its token.
+            var response = await SendAsync(message, any.Token).ConfigureAwait(false);
+            var body = await response.Content.ReadAsStreamAsync(any.Token).ConfigureAwait(false);
             var reader = new GrpcReader(body);
             var answer = await reader.ReadAsync(method.Parser, any.Token).ConfigureAwait(false);
             // The trailers come after the end of the body, so it has to be seen.
             if (answer is not null && await reader.ReadAsync(method.Parser, any.Token).ConfigureAwait(false) is not null)
                 throw new InvalidDataException("it sent two answers to one request");
 
-            CheckStatus(response, write);
+            using (response)
+                CheckStatus(response, write);
             return answer ?? throw new InvalidDataException("it sent no answer and no error");
         }
         catch (Exception e) when (e is not EtcdException)
@@ -91,13 +93,12 @@ internal sealed class EtcdConnection : IDisposable
     {
         var lifetime = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
         var content = new OpenRequest(GrpcReader.Frame(request));
-        HttpResponseMessage? response = null;
         using var late = new CancellationTokenSource(_requestTimeout, _time);
         using var onLate = late.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), lifetime);
         try
         {
             // The answer's headers come while the request is still open; the request message must live as long as the watch.
-            response = await SendAsync(NewRequest(EtcdMethods.Watch.Path, content, token), lifetime.Token).ConfigureAwait(false);
+            var response = await SendAsync(NewRequest(EtcdMethods.Watch.Path, content, token), lifetime.Token).ConfigureAwait(false);
             var body = await response.Content.ReadAsStreamAsync(lifetime.Token).ConfigureAwait(false);
             var watch = new EtcdWatch(this, response, body, lifetime, cancellationToken);
             await watch.ConfirmAsync().ConfigureAwait(false);
@@ -105,7 +106,8 @@ internal sealed class EtcdConnection : IDisposable
         }
         catch (Exception e)
         {
-            response?.Dispose();
+            // Not disposed of: see EtcdWatch.Dispose. The token ends the stream if there is one.
+            await lifetime.CancelAsync().ConfigureAwait(false);
             lifetime.Dispose();
             if (e is EtcdException)
                 throw;
