@@ -68,6 +68,12 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
     private static List<StatusReport.ProblemStatus> Problems(AgentInputs inputs, ReconcileOutcome outcome, ImmutableSortedDictionary<string, string> rejected)
     {
         var all = inputs.Problems.Values.Concat(outcome.Problems.Values).ToList();
+        if (inputs.Own?.IsProvisional == true)
+        {
+            all.Add(new Problem(ProblemSeverity.Warning, "provisional", "subnet and peers are those of the last run, not yet confirmed by etcd",
+                "nothing, if etcd is starting; else see to etcd"));
+        }
+
         if (outcome.Failures.Count > 0)
         {
             all.Add(new Problem(ProblemSeverity.Degraded, "kernel-refuses",

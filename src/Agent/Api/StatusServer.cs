@@ -50,28 +50,28 @@ public sealed partial class StatusServer(StatusReporter reporter, ILogger<Status
     private async Task ServeAsync(Socket client, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(IdleLimit);
         try
         {
             await using var stream = new NetworkStream(client, ownsSocket: true);
             var buffer = new byte[LongestRequest];
             for (var used = 0; ;)
             {
-                var read = await stream.ReadAsync(buffer.AsMemory(used), limit.Token).ConfigureAwait(false);
-                if (read == 0)
-                    return;
-                used += read;
-                // One read may bring several lines.
-                for (int end; (end = buffer.AsSpan(0, used).IndexOf((byte)'\n')) >= 0; used -= end + 1)
+                var end = buffer.AsSpan(0, used).IndexOf((byte)'\n');
+                if (end < 0 && used < LongestRequest)
                 {
-                    await stream.WriteAsync(Answer(buffer.AsSpan(0, end)), limit.Token).ConfigureAwait(false);
-                    buffer.AsSpan(end + 1, used - end - 1).CopyTo(buffer);
+                    limit.CancelAfter(IdleLimit);
+                    var read = await stream.ReadAsync(buffer.AsMemory(used), limit.Token).ConfigureAwait(false);
+                    if (read == 0)
+                        return;
+                    used += read;
+                    continue;
                 }
 
-                if (used < LongestRequest)
-                    continue;
-                await stream.WriteAsync(Answer([]), limit.Token).ConfigureAwait(false);
-                return;
+                await stream.WriteAsync(Answer(buffer.AsSpan(0, Math.Max(end, 0))), limit.Token).ConfigureAwait(false);
+                if (end < 0)
+                    return;
+                buffer.AsSpan(end + 1, used - end - 1).CopyTo(buffer);
+                used -= end + 1;
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException)

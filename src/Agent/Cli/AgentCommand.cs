@@ -58,19 +58,19 @@ internal static class AgentCommand
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "accelerated" });
         builder.Logging.SetMinimumLevel(options.Verbose ? LogLevel.Debug : LogLevel.Information);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.Logging.AddSimpleConsole(o =>
+        builder.Logging.AddConsole(o =>
         {
-            o.SingleLine = true;
-            o.UseUtcTimestamp = true;
-            o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            o.ColorBehavior = Console.IsErrorRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
+            o.FormatterName = LogFormatter.FormatterName;
+            o.LogToStandardErrorThreshold = LogLevel.Trace;
         });
-        builder.Services.Configure<ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.AddSingleton<ConsoleFormatter, LogFormatter>();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = ShutdownLimit);
         AddAgent(builder.Services, options, routes, etcd);
         using var host = builder.Build();
+        // RunAsync disposes the host, and its services with it.
+        var exit = host.Services.GetRequiredService<ExitStatus>();
         await host.RunAsync().ConfigureAwait(false);
-        return host.Services.GetRequiredService<ExitStatus>().Code;
+        return exit.Code;
     }
 
     private static void AddAgent(IServiceCollection services, AgentOptions options, RouteSocket routes, EtcdClient etcd)

@@ -22,6 +22,9 @@ public sealed partial class ReconcileLoop(
     /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
     private const int RestFactor = 4;
 
+    /// <summary>A node that meets five thousand peers must not write fifteen thousand lines.</summary>
+    private const int MostChangesNamed = 20;
+
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);
 
     /// <summary>The state file costs a flush to disk; in a burst of changes once in this time is enough.</summary>
@@ -61,16 +64,24 @@ public sealed partial class ReconcileLoop(
         var node = LookAtNode(problems);
         if (node is null)
             return Finish(false, null, [], problems, 0, started, options.RetryInterval);
+        if (config.Backend.Mtu > node.Mtu)
+        {
+            problems.Add(new Problem(ProblemSeverity.Warning, "mtu", $"Backend.MTU {config.Backend.Mtu} in the config is more than the {node.Mtu} of {node.Interface}: {node.Mtu} is used",
+                $"ip link set {node.Interface} mtu {config.Backend.Mtu}, if the network carries that, or lower Backend.MTU"));
+        }
+
         var desired = Desire(inputs, config, own, node);
         try
         {
             var report = datapath.Apply(desired);
             kernel.Concerns(report.Interfaces, desired);
             var repairs = ReportChanges(report, desired);
-            var complete = ApplyFirewall(desired, problems) & ApplySubnetFile(desired, problems);
+            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
+            var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             Keep(inputs);
-            return Finish(complete, desired, report.Failures, problems, repairs, started, complete ? report.RetryAfter : options.RetryInterval);
+            // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
+            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? report.RetryAfter : options.RetryInterval);
         }
         catch (DatapathException e)
         {
@@ -131,13 +142,16 @@ public sealed partial class ReconcileLoop(
     {
         // Nothing new was wanted, and yet something had to be changed: somebody else had been there.
         var isRepair = ReferenceEquals(_applied, desired);
-        foreach (var change in report.Changes)
+        foreach (var change in report.Changes.Take(MostChangesNamed))
         {
             if (isRepair)
                 LogRepaired(change);
             else
                 LogChanged(change);
         }
+
+        if (report.Changes.Count > MostChangesNamed)
+            LogMoreChanges(report.Changes.Count - MostChangesNamed, desired.Devices.Sum(d => d.Peers.Length));
 
         foreach (var failure in report.Failures)
         {
@@ -148,12 +162,22 @@ public sealed partial class ReconcileLoop(
         return isRepair ? report.Changes.Count : 0;
     }
 
-    private bool ApplyFirewall(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems)
+    private bool ApplyFirewall(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems, ref int repairs)
     {
         try
         {
-            if (firewall.Apply(desired.Firewall))
+            if (!firewall.Apply(desired.Firewall))
+                return true;
+            if (ReferenceEquals(_applied, desired))
+            {
+                repairs++;
+                LogRepaired("nftables rules written again");
+            }
+            else
+            {
                 LogFirewall(desired.Firewall.Masquerade);
+            }
+
             return true;
         }
         catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
@@ -237,6 +261,9 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3007, LogLevel.Information, "wrote {Path}")]
     private partial void LogSubnetFile(string path);
+
+    [LoggerMessage(3010, LogLevel.Information, "… and {Count} more changes; {Peers} peers in all")]
+    private partial void LogMoreChanges(int count, int peers);
 
     [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
     private partial void LogNotKept(string path, string error);

@@ -12,6 +12,7 @@ internal static class Errno
     internal const int EEXIST = 17;
     internal const int ENODEV = 19;
     internal const int EINVAL = 22;
+    internal const int EMFILE = 24;
     internal const int EBADMSG = 74;
     internal const int EADDRNOTAVAIL = 99;
     internal const int ENETUNREACH = 101;

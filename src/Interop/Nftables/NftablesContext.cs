@@ -13,6 +13,9 @@ public sealed unsafe class NftablesContext : IDisposable
 {
     internal static readonly Lock LibraryLock = new();
 
+    // FD_SETSIZE: the library waits with select(2), and glibc ends the process (abort) at the first descriptor beyond it.
+    private const int SelectLimit = 1024;
+
     private readonly NftContextHandle _context;
     private readonly int _socket;
 
@@ -30,7 +33,8 @@ public sealed unsafe class NftablesContext : IDisposable
 
     /// <summary>Makes a context for the network namespace of the calling thread.</summary>
     /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
-    /// <exception cref="NativeException">The kernel has no nfnetlink.</exception>
+    /// <exception cref="NativeException">The kernel has no nfnetlink, or this process has more than a thousand descriptors open
+    /// (EMFILE): make the context early and keep it.</exception>
     public static NftablesContext Open()
     {
         NativeLibraryMissingException.ThrowIfMissing(Libnftables.Library, Libnftables.DebianPackage);
@@ -57,6 +61,8 @@ public sealed unsafe class NftablesContext : IDisposable
 
                 // The library leaves it to the first request to give the socket an address; it should have one that a monitor can be told.
                 var socket = added.First();
+                if (socket >= SelectLimit)
+                    throw new NativeException("open nftables context", Errno.EMFILE, $"libnftables cannot use descriptors from {SelectLimit} on");
                 var any = new SockAddrNl { nl_family = Libc.AF_NETLINK };
                 return new(context, Libc.bind(socket, &any, (uint)sizeof(SockAddrNl)) == 0 ? socket : -1);
             }

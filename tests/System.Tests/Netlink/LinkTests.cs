@@ -217,6 +217,38 @@ public sealed partial class LinkTests : IDisposable
         _socket.Execute(request);
     }
 
+    [Fact]
+    public void GetLinks_LinksComeAndGoMeanwhile_StillGivesAllThatStay()
+    {
+        // Enough for a dump in many parts, so that changes fall between them and the kernel calls the dump interrupted.
+        var stay = Enumerable.Range(0, 400).Select(i => $"stay{i}").ToList();
+        Assert.All(_socket.Execute([.. stay.Select((name, i) => Vxlan(name, (uint)i))]), Assert.Null);
+        using var stop = new CancellationTokenSource();
+        var churn = new Thread(() =>
+        {
+            using var socket = _ns.OpenSocket();
+            while (!stop.IsCancellationRequested)
+            {
+                socket.Execute(Vxlan("come0", 5000));
+                socket.Execute(RouteRequest.DeleteLink(socket.FindLink("come0")!.Index, "come0"));
+            }
+        });
+        churn.Start();
+        try
+        {
+            for (var i = 0; i < 100; i++)
+                Assert.Equal(stay, _socket.GetLinks().Select(l => l.Name).Where(n => n.StartsWith("stay", StringComparison.Ordinal)));
+        }
+        finally
+        {
+            stop.Cancel();
+            churn.Join();
+        }
+
+        static RouteRequest Vxlan(string name, uint vni) =>
+            RouteRequest.CreateVxlan(new(name, new() { Vni = vni, UnderlayIndex = 0 }, Mac, 1400));
+    }
+
     private static string? Text(JsonElement json, string property) => json.TryGetProperty(property, out var value) ? value.GetString() : null;
 
     private static string FixtureDevice(string fixture, string name)

@@ -65,6 +65,16 @@ public sealed class NftablesTests : IDisposable
     }
 
     [Fact]
+    public void Open_TooManyDescriptors_IsRefusedBeforeTheLibraryAborts()
+    {
+        var (code, output, error) = TestNamespace.TryExecute(ChildProgram.Path, [], (ChildProgram.Role, ChildProgram.ManyDescriptors));
+
+        Assert.Equal(
+            ("open nftables context: EMFILE: Too many open files (libnftables cannot use descriptors from 1024 on)\n", "", 0),
+            (output, error, code));
+    }
+
+    [Fact]
     public void Monitor_TransactionsOfOthers_AreToldApartFromOnesOwn()
     {
         using var log = new EventLog<NftablesEvent>();

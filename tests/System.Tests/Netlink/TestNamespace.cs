@@ -79,10 +79,14 @@ internal sealed class TestNamespace : IDisposable
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
-        var error = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
+
+        // Process.Dispose leaves open what was read from by hand.
+        using var output = process.StandardOutput;
+        using var error = process.StandardError;
+        var errorText = error.ReadToEndAsync();
+        var outputText = output.ReadToEnd();
         process.WaitForExit();
-        return (process.ExitCode, output, error.GetAwaiter().GetResult());
+        return (process.ExitCode, outputText, errorText.GetAwaiter().GetResult());
     }
 
     public void Dispose() => Execute("ip", "netns", "delete", Name);
