@@ -10,6 +10,7 @@ internal sealed class LeaseNode : IAsyncDisposable
     internal const int Connected = 2001;
     internal const int Disconnected = 2002;
     internal const int Compacted = 1102;
+    internal const int WentBack = 1103;
     internal const int Lost = 1202;
     internal const int Moved = 1203;
 
@@ -24,7 +25,7 @@ internal sealed class LeaseNode : IAsyncDisposable
         Client = rig.NewClient();
         var leases = rig.NewStore(Client);
         Session = new EtcdSession(Client, Store, TimeProvider.System, SessionLog);
-        Registry = new LeaseRegistry(Client, leases, Session, Store, RegistryLog);
+        Registry = new LeaseRegistry(Client, leases, Session, Store, TimeProvider.System, RegistryLog);
         Keeper = new OwnSubnetKeeper(leases, Session, Store, renewMargin, Time, KeeperLog);
     }
 

@@ -30,7 +30,7 @@ public sealed class LeaseRegistryTests : IAsyncLifetime
         _rig = new LeaseRig(_etcd, LeaseRig.NewPlan());
         (_client, _operator) = (_rig.NewClient(), _rig.NewClient());
         var session = new EtcdSession(_client, _store, TimeProvider.System, new LogRecorder<EtcdSession>());
-        _registry = new LeaseRegistry(_client, _rig.NewStore(_client), session, _store, _log);
+        _registry = new LeaseRegistry(_client, _rig.NewStore(_client), session, _store, TimeProvider.System, _log);
     }
 
     public async ValueTask DisposeAsync()
@@ -114,6 +114,29 @@ public sealed class LeaseRegistryTests : IAsyncLifetime
         await SeenAsync("10.5.2.0-24");
         Assert.Equal(1, _log.Count(LeaseNode.Compacted));
         Assert.Equal((2, 2), (_client.Calls(nameof(IEtcdClient.ListAsync)), _client.Calls(nameof(IEtcdClient.WatchAsync))));
+
+        // And goes on from there.
+        await PutAsync("10.5.3.0-24", "192.0.2.3");
+        await SeenAsync("10.5.2.0-24 10.5.3.0-24");
+    }
+
+    [Fact]
+    public async Task Run_WhenEtcdCountsAnew_TakesAFreshSnapshot()
+    {
+        for (var i = 0; i < 20; i++)
+            await PutAsync("10.5.1.0-24", "192.0.2.1"); // A history that the new etcd does not reach.
+        _client.BeforeNext(nameof(IEtcdClient.WatchAsync), async () =>
+        {
+            _etcd.Kill();
+            Directory.Delete(Path.Combine(_etcd.Directory, "data"), recursive: true);
+            await _etcd.RestartAsync();
+            await PutAsync("10.5.2.0-24", "192.0.2.2");
+        });
+
+        Start();
+
+        await SeenAsync("10.5.2.0-24");
+        Assert.Equal(1, _log.Count(LeaseNode.WentBack));
 
         // And goes on from there.
         await PutAsync("10.5.3.0-24", "192.0.2.3");
