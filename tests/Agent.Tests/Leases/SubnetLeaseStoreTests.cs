@@ -158,8 +158,7 @@ public sealed class SubnetLeaseStoreTests : IClassFixture<EtcdServer>, IAsyncDis
     [Fact]
     public async Task Acquire_BesideKeysThatMeanNothing_LeavesThemAndTheirSubnetsAlone()
     {
-        var rig = new LeaseRig(_rig.Etcd, LeaseRig.NewPlan(max: "10.5.3.0"));
-        await using var _ = rig;
+        await using var rig = new LeaseRig(_rig.Etcd, LeaseRig.NewPlan(max: "10.5.3.0"));
         var client = rig.NewClient();
         await client.PutAsync(rig.Key("10.5.1.0-24"), "poison", 0, Ct);
         await client.PutAsync(rig.Key("10.5.2.0-24"), """{"BackendType":"\ud800"}""", 0, Ct);
@@ -169,6 +168,8 @@ public sealed class SubnetLeaseStoreTests : IClassFixture<EtcdServer>, IAsyncDis
         var acquired = await rig.NewStore(client).AcquireAsync(rig.Request(Me), Ct);
 
         Assert.Equal("10.5.3.0-24", acquired.Lease.Key.ToString());
+        Assert.Equal(1, client.Calls(nameof(IEtcdClient.TransactAsync))); // Not found by trial and error.
+        await Assert.ThrowsAsync<NetworkFullException>(() => rig.NewStore(client).AcquireAsync(rig.Request(Other), Ct).WaitAsync(TimeSpan.FromSeconds(20), Ct));
         Assert.Equal("poison", (await client.GetAsync(rig.Key("10.5.1.0-24"), Ct)).Entries[0].Value);
         Assert.Equal(["10.5.1.0-24", "10.5.2.0-24", "10.5.3.1-24", "not-a-subnet"], (await rig.NewStore(client).ListAsync(Ct)).Rejected.Keys);
     }
