@@ -8,7 +8,7 @@ namespace Accelerated.Interop.Libbpf.Overlay;
 /// Value of the lane_stats map, one for each CPU, by <see cref="OverlayLane"/>: what a lane did and why not (struct lane_counters of
 /// bpf/types.h). Passed on: to the next slower lane, unmodified.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 160)]
+[StructLayout(LayoutKind.Explicit, Size = 168)]
 public struct LaneCounters
 {
     /// <summary>Packets the lane carried.</summary>
@@ -91,6 +91,10 @@ public struct LaneCounters
     [FieldOffset(152)]
     public ulong RefusedForgedSource;
 
+    /// <summary>Refused, or would have been: a VLAN tag in the inner frame.</summary>
+    [FieldOffset(160)]
+    public ulong RefusedInnerVlan;
+
     private static readonly string[] AllNames =
     [
         "taken",
@@ -113,6 +117,7 @@ public struct LaneCounters
         "passed_helper_failed",
         "refused_unknown_vtep",
         "refused_forged_source",
+        "refused_inner_vlan",
     ];
 
     /// <summary>The counters' names, in the order of the structure.</summary>
