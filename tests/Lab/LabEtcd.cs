@@ -53,6 +53,12 @@ public sealed class LabEtcd : LabHost, IAsyncDisposable
             await _process.StopAsync(signal);
     }
 
+    /// <summary>Lets it hang: connections stay, nothing is answered until <see cref="ResumeAsync"/>.</summary>
+    public Task PauseAsync() => SignalAsync("STOP");
+
+    /// <summary>Lets it go on after <see cref="PauseAsync"/>.</summary>
+    public Task ResumeAsync() => SignalAsync("CONT");
+
     /// <summary>Runs etcdctl (v3 API) beside etcd; gives its standard output.</summary>
     /// <param name="arguments">Without the endpoint.</param>
     /// <exception cref="LabException">etcdctl failed.</exception>
@@ -89,6 +95,11 @@ public sealed class LabEtcd : LabHost, IAsyncDisposable
         static string Text(JsonElement kv, string name) =>
             kv.TryGetProperty(name, out var base64) ? Encoding.UTF8.GetString(base64.GetBytesFromBase64()) : "";
     }
+
+    private Task SignalAsync(string signal) =>
+        _process is { IsRunning: true } process
+            ? Commands.SignalAsync(signal, process.ProcessId)
+            : throw new LabException("etcd does not run");
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -144,19 +144,21 @@ public sealed class NetworkLab : IAsyncDisposable
 
     /// <summary>Copies the logs of all agents and of etcd.</summary>
     /// <param name="directory">
-    /// Made if need be; files of an earlier time are replaced. Null for <c>artifacts/logs/NAME</c> in the repository.
+    /// Made if need be; the logs of an earlier time are removed. Null for <c>artifacts/logs/NAME</c> in the repository.
     /// </param>
     /// <returns>The files written, which outlive the lab.</returns>
     public IReadOnlyList<string> SaveLogs(string? directory = null)
     {
         directory ??= LabTools.LogDirectory(Spec.Name);
+        Directory.CreateDirectory(directory);
+        foreach (var old in Directory.EnumerateFiles(directory, "*.log"))
+            File.Delete(old);
         var saved = new List<string>();
         foreach (var (from, to) in Nodes.Select(n => (n.LogFile, $"node{n.Number}-agent.log")).Append((Etcd.LogFile, "etcd.log")))
         {
             if (!File.Exists(from))
                 continue;
             var path = Path.Combine(directory, to);
-            Directory.CreateDirectory(directory);
             File.WriteAllText(path, LogFiles.Read(from));
             saved.Add(path);
         }

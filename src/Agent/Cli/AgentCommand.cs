@@ -67,8 +67,10 @@ internal static class AgentCommand
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = ShutdownLimit);
         AddAgent(builder.Services, options, routes, etcd);
         using var host = builder.Build();
+        // RunAsync disposes the host, and its services with it.
+        var exit = host.Services.GetRequiredService<ExitStatus>();
         await host.RunAsync().ConfigureAwait(false);
-        return host.Services.GetRequiredService<ExitStatus>().Code;
+        return exit.Code;
     }
 
     private static void AddAgent(IServiceCollection services, AgentOptions options, RouteSocket routes, EtcdClient etcd)

@@ -23,16 +23,13 @@ public sealed class NftablesFirewall(string instance) : IDisposable
     /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
     public bool Apply(FirewallSpec spec)
     {
-        if (_context is null)
-        {
-            _context = NftablesContext.Open();
-            PortId = _context.PortId;
-        }
-
+        _context ??= NftablesContext.Open();
         var rules = FirewallRules.Replace(_table, spec);
         if (_applied is { } applied && applied.Rules == rules && applied.Listing == List())
             return false;
         _context.Run(rules);
+        // Read each time: the library may have opened its socket anew.
+        PortId = _context.PortId;
         _applied = (rules, List());
         return true;
     }

@@ -99,16 +99,15 @@ internal sealed class EtcdConnection : IDisposable
             // The answer's headers come while the request is still open; the request message must live as long as the watch.
             response = await SendAsync(NewRequest(EtcdMethods.Watch.Path, content, token), lifetime.Token).ConfigureAwait(false);
             var body = await response.Content.ReadAsStreamAsync(lifetime.Token).ConfigureAwait(false);
-            var watch = new EtcdWatch(this, content, response, body, lifetime, cancellationToken);
+            var watch = new EtcdWatch(this, response, body, lifetime, cancellationToken);
             await watch.ConfirmAsync().ConfigureAwait(false);
             return watch;
         }
         catch (Exception e)
         {
-            content.End();
             response?.Dispose();
             lifetime.Dispose();
-            if (e is EtcdException { Code: not EtcdStatusCode.Cancelled })
+            if (e is EtcdException)
                 throw;
 
             throw Failure(e, late.IsCancellationRequested, write: false, cancellationToken);
@@ -129,7 +128,7 @@ internal sealed class EtcdConnection : IDisposable
         if (cancellationToken.IsCancellationRequested)
             return new OperationCanceledException(e.Message, e, cancellationToken);
 
-        if (_closing.IsCancellationRequested || e is ObjectDisposedException)
+        if (_closing.IsCancellationRequested)
             return new ObjectDisposedException(nameof(EtcdClient));
 
         return timedOut
@@ -179,12 +178,8 @@ internal sealed class EtcdConnection : IDisposable
     private static ByteArrayContent FramedContent(IMessage message) => new(GrpcReader.Frame(message));
 
     /// <summary>A request body that stays open after its one message: etcd ends a watch when the client's side ends.</summary>
-    internal sealed class OpenRequest(byte[] frame) : HttpContent
+    private sealed class OpenRequest(byte[] frame) : HttpContent
     {
-        private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        internal void End() => _end.TrySetResult();
-
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
             SerializeToStreamAsync(stream, context, CancellationToken.None);
 
@@ -193,7 +188,8 @@ internal sealed class EtcdConnection : IDisposable
         {
             await stream.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
             await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
-            await _end.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            // The HTTP stack cancels this when the watch is cancelled or its answer is disposed of.
+            await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
         }
 
         protected override bool TryComputeLength(out long length)

@@ -130,7 +130,7 @@ internal static class EtcdFailure
             {
                 return NotConnected(
                     endpoint,
-                    "the server closed the connection before it spoke HTTP/2; if it is a TLS port, write https://",
+                    "the server does not speak HTTP/2, it closed the connection; if it is a TLS port, write https://",
                     isTransient: true,
                     exception);
             }
@@ -139,7 +139,7 @@ internal static class EtcdFailure
                 ? NotConnected(endpoint, alert, isTransient: false, exception)
                 : NotConnected(
                     endpoint,
-                    "the server closed the TLS connection before it spoke HTTP/2; if it wants a client certificate, check " +
+                    "the server does not speak HTTP/2, it closed the TLS connection; if it wants a client certificate, check " +
                     "--etcd-certfile and --etcd-keyfile",
                     isTransient: true,
                     exception);

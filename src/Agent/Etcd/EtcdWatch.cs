@@ -6,7 +6,6 @@ namespace Accelerated.Agent.Etcd;
 internal sealed class EtcdWatch : IDisposable
 {
     private readonly EtcdConnection _connection;
-    private readonly EtcdConnection.OpenRequest _request;
     private readonly HttpResponseMessage _response;
     private readonly GrpcReader _reader;
     private readonly CancellationTokenSource _lifetime;
@@ -14,14 +13,12 @@ internal sealed class EtcdWatch : IDisposable
 
     internal EtcdWatch(
         EtcdConnection connection,
-        EtcdConnection.OpenRequest request,
         HttpResponseMessage response,
         Stream body,
         CancellationTokenSource lifetime,
         CancellationToken caller)
     {
         _connection = connection;
-        _request = request;
         _response = response;
         _reader = new GrpcReader(body);
         _lifetime = lifetime;
@@ -70,7 +67,6 @@ internal sealed class EtcdWatch : IDisposable
     /// <summary>Ends the stream, on etcd's side too.</summary>
     public void Dispose()
     {
-        _request.End();
         _lifetime.Cancel();
         _response.Dispose();
         _lifetime.Dispose();

@@ -15,6 +15,7 @@ namespace Accelerated.Agent.Reconcile;
 public sealed class KernelWatch : IDisposable
 {
     private readonly WakeSignal _wake;
+    private readonly InputStore _store;
     private readonly NftablesFirewall _firewall;
     private readonly uint _ownPort;
     private RouteMonitor? _routes;
@@ -22,9 +23,10 @@ public sealed class KernelWatch : IDisposable
     private Concern _concern = new(new HashSet<int>(), [], []);
 
     /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
-    public KernelWatch(WakeSignal wake, RouteSocket routes, NftablesFirewall firewall)
+    public KernelWatch(WakeSignal wake, InputStore store, RouteSocket routes, NftablesFirewall firewall)
     {
         _wake = wake;
+        _store = store;
         _firewall = firewall;
         _ownPort = routes.PortId;
     }
@@ -32,10 +34,10 @@ public sealed class KernelWatch : IDisposable
     /// <summary>Begins to listen in the calling thread's network namespace.</summary>
     public void Start()
     {
-        _routes = RouteMonitor.Start(OnRouteEvent);
+        _routes = RouteMonitor.Start(OnRouteEvent, OnFailure);
         try
         {
-            _rules = NftablesMonitor.Start(OnRulesEvent);
+            _rules = NftablesMonitor.Start(OnRulesEvent, OnFailure);
         }
         catch (NativeException)
         {
@@ -72,6 +74,10 @@ public sealed class KernelWatch : IDisposable
         if (happened.Overrun || happened.PortId != _firewall.PortId)
             _wake.Wake();
     }
+
+    private void OnFailure(Exception failure) =>
+        _store.Report(new Problem(ProblemSeverity.Degraded, "kernel-watch", $"kernel events are not heard any more: {failure.Message}",
+            "restart the agent; until then what others change is repaired by the periodic pass (--reconcile-interval)"));
 
     private sealed record Concern(IReadOnlySet<int> Interfaces, IReadOnlyList<string> Names, IReadOnlyList<IPNetwork> Networks);
 }

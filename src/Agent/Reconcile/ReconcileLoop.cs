@@ -64,16 +64,24 @@ public sealed partial class ReconcileLoop(
         var node = LookAtNode(problems);
         if (node is null)
             return Finish(false, null, [], problems, 0, started, options.RetryInterval);
+        if (config.Backend.Mtu > node.Mtu)
+        {
+            problems.Add(new Problem(ProblemSeverity.Warning, "mtu", $"Backend.MTU {config.Backend.Mtu} in the config is more than the {node.Mtu} of {node.Interface}: {node.Mtu} is used",
+                $"ip link set {node.Interface} mtu {config.Backend.Mtu}, if the network carries that, or lower Backend.MTU"));
+        }
+
         var desired = Desire(inputs, config, own, node);
         try
         {
             var report = datapath.Apply(desired);
             kernel.Concerns(report.Interfaces, desired);
             var repairs = ReportChanges(report, desired);
-            var complete = ApplyFirewall(desired, problems, ref repairs) & ApplySubnetFile(desired, problems);
+            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
+            var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             Keep(inputs);
-            return Finish(complete, desired, report.Failures, problems, repairs, started, complete ? report.RetryAfter : options.RetryInterval);
+            // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
+            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? report.RetryAfter : options.RetryInterval);
         }
         catch (DatapathException e)
         {

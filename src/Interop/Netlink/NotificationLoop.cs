@@ -14,6 +14,7 @@ internal sealed unsafe class NotificationLoop : IDisposable
     private readonly Thread _thread;
     private volatile Exception? _failure;
     private volatile bool _stopping;
+    private int _disposed;
 
     private NotificationLoop(
         string name, NetlinkSocket socket, FileDescriptor wake, MessageHandler onMessage, Action onOverrun, Action<Exception>? onFailure)
@@ -66,11 +67,12 @@ internal sealed unsafe class NotificationLoop : IDisposable
     /// <summary>Ends the loop. Returns when no callback runs any more, unless called from within one.</summary>
     public void Dispose()
     {
-        if (!_stopping)
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            _stopping = true;
+            // In this order: once told to stop, the thread closes the descriptor that is written to here.
             var one = 1UL;
             _ = Libc.write(_wake, &one, sizeof(ulong)); // Cannot fail: an eventfd takes 2^64 - 2 of these.
+            _stopping = true;
         }
 
         if (Thread.CurrentThread == _thread)

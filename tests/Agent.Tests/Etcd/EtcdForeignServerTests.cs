@@ -21,9 +21,10 @@ public class EtcdForeignServerTests
     {
         await using var server = new Server(Encoding.Latin1.GetBytes(answer));
         await using var client = server.NewClient();
-        var e = await Assert.ThrowsAsync<EtcdException>(() => client.GetAsync("k", Ct));
+        var e = await Assert.ThrowsAsync<EtcdException>(() => client.PutAsync("k", "v", 0, Ct));
         Assert.StartsWith($"etcd at http://127.0.0.1:{server.Endpoint.Port}: ", e.Message, StringComparison.Ordinal);
         Assert.Contains(words, e.Message, StringComparison.Ordinal);
+        Assert.False(e.OutcomeUnknown);
     }
 
     [Fact]

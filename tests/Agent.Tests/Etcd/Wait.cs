@@ -22,10 +22,14 @@ internal static class Wait
         var events = new List<EtcdWatchEvent>();
         while (events.Count < count)
         {
-            Assert.True(await watch.MoveNextAsync());
+            Assert.True(await watch.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20)));
             events.AddRange(watch.Current.Events);
         }
 
         return events;
     }
+
+    /// <summary>Waits for a watch to fail, and not for ever.</summary>
+    internal static Task<EtcdException> FailureAsync(ValueTask<bool> next) =>
+        Assert.ThrowsAnyAsync<EtcdException>(() => next.AsTask().WaitAsync(TimeSpan.FromSeconds(20)));
 }

@@ -183,19 +183,19 @@ public sealed class NetlinkReaderTests
     }
 
     [Theory]
-    [InlineData(0x300, "eaffff")]
-    [InlineData(0x300, "01000000 00000000 0000 0000 00000000 00000000")] // A positive "error".
-    [InlineData(0x300, "00000080 00000000 0000 0000 00000000 00000000")] // No positive counterpart.
-    [InlineData(0x300, "eaffffff 00000000")]
-    [InlineData(0x200, "eaffffff ffffffff 0000 0000 00000000 00000000")] // Echoes more than there is.
-    [InlineData(0x200, "eaffffff 01000000 0000 0000 00000000 00000000")] // Echoes less than a header.
-    [InlineData(0x300, "eaffffff 00000000 0000 0000 00000000 00000000 ff00 0100")]
-    public void ReadError_HostileAnswers_AreRefused(int flags, string hex)
+    [InlineData(0x300, "eaffff", "Int32 needs 4 bytes, 3 are left")]
+    [InlineData(0x300, "01000000 00000000 0000 0000 00000000 00000000", "error code 1")]
+    [InlineData(0x300, "00000080 00000000 0000 0000 00000000 00000000", "error code -2147483648")] // Has no positive counterpart.
+    [InlineData(0x300, "eaffffff 00000000", "NlMsgHdr needs 16 bytes, 4 are left")]
+    [InlineData(0x200, "eaffffff ffffffff 0000 0000 00000000 00000000", "error echoes 4294967295 bytes of 16")]
+    [InlineData(0x200, "eaffffff 01000000 0000 0000 00000000 00000000", "error echoes 1 bytes of 16")]
+    [InlineData(0x300, "eaffffff 00000000 0000 0000 00000000 00000000 ff00 0100", "attribute of 255 bytes where 4 are left")]
+    public void ReadError_HostileAnswers_AreRefused(int flags, string hex, string expected)
     {
         var e = Assert.Throws<NetlinkException>(
             () => new NetlinkMessage(new() { nlmsg_type = 2, nlmsg_flags = (ushort)flags }, Hex(hex)).ReadError());
 
-        Assert.Equal(Bad, e.Errno);
+        Assert.Equal((Bad, expected), (e.Errno, e.ExtendedAck));
     }
 
     [Fact]

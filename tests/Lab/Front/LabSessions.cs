@@ -63,7 +63,7 @@ internal static class LabSessions
     /// <summary>Keeps the logs of a lab that goes down in trouble, and says where.</summary>
     public static void ReportLogs(NetworkLab lab, Screen screen)
     {
-        foreach (var file in lab.SaveLogs())
-            screen.Bad($"log kept: {file}");
+        if (lab.SaveLogs() is { Count: > 0 } files)
+            screen.Bad($"logs are kept in {Path.GetDirectoryName(files[0])}");
     }
 }

@@ -44,6 +44,9 @@ public abstract class LabTest(ITestOutputHelper output) : IAsyncDisposable
     /// <summary>Ends waits when the test run is cancelled.</summary>
     protected static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    /// <summary>Where a test prints what it measured.</summary>
+    protected ITestOutputHelper Output => output;
+
     /// <summary>A lab's name that no other test uses: <c>t</c>, the process id and a counter in base 36.</summary>
     protected static string NewLabName() =>
         $"t{Base36(Environment.ProcessId, NameDigits)}{Base36(Interlocked.Increment(ref _labsMade) % CounterLimit, CounterDigits)}";
@@ -52,10 +55,17 @@ public abstract class LabTest(ITestOutputHelper output) : IAsyncDisposable
     /// <exception cref="LabException">It cannot be built.</exception>
     protected async Task<NetworkLab> UpAsync(LabSpec spec)
     {
-        await Sweep.Value;
-        var lab = await NetworkLab.UpAsync(spec with { Name = NewLabName() }, Cancel);
+        var lab = await RaiseAsync(spec);
         _labs.Add(lab);
         return lab;
+    }
+
+    /// <summary>The same for a lab that outlives one test; whoever asks takes it down.</summary>
+    /// <exception cref="LabException">It cannot be built.</exception>
+    internal static async Task<NetworkLab> RaiseAsync(LabSpec spec)
+    {
+        await Sweep.Value;
+        return await NetworkLab.UpAsync(spec with { Name = NewLabName() }, Cancel);
     }
 
     /// <summary>Keeps logs if the test failed, and takes all labs down.</summary>
@@ -65,13 +75,14 @@ public abstract class LabTest(ITestOutputHelper output) : IAsyncDisposable
         foreach (var lab in _labs)
         {
             if (failed)
-                Report(lab);
+                Report(lab, output);
             await lab.DisposeAsync();
         }
         GC.SuppressFinalize(this);
     }
 
-    private void Report(NetworkLab lab)
+    /// <summary>Attaches the logs of a lab to the result of the running test and prints their ends.</summary>
+    internal static void Report(NetworkLab lab, ITestOutputHelper output)
     {
         foreach (var file in lab.SaveLogs())
         {

@@ -14,6 +14,7 @@ internal static class ChildProgram
 
     public const string WithoutLibnftables = "without-libnftables";
     public const string ManyDescriptors = "many-descriptors";
+    public const string CountDescriptors = "count-descriptors";
 
     /// <summary>This program.</summary>
     public static string Path { get; } =
@@ -32,6 +33,10 @@ internal static class ChildProgram
                 break;
             case ManyDescriptors:
                 OpenNftablesLate();
+                Environment.Exit(0);
+                break;
+            case CountDescriptors:
+                OpenAndCloseEverything();
                 Environment.Exit(0);
                 break;
         }
@@ -72,5 +77,23 @@ internal static class ChildProgram
         }
 
         GC.KeepAlive(files);
+    }
+
+    // The first round loads assemblies and libraries, which keep their files open.
+    private static void OpenAndCloseEverything()
+    {
+        var before = 0;
+        for (var round = 0; round < 50; round++)
+        {
+            if (round == 1)
+                before = Directory.GetFileSystemEntries("/proc/self/fd").Length;
+            RouteSocket.Open().Dispose();
+            RouteMonitor.Start(_ => { }).Dispose();
+            NftablesMonitor.Start(_ => { }).Dispose();
+            NftablesContext.Open().Dispose();
+            NetworkNamespace.Invoke("/proc/self/ns/net", () => { });
+        }
+
+        Console.WriteLine($"{Directory.GetFileSystemEntries("/proc/self/fd").Length - before} more descriptors");
     }
 }

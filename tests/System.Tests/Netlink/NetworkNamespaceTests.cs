@@ -35,4 +35,12 @@ public sealed class NetworkNamespaceTests : IDisposable
         Assert.Equal("open network namespace /run/netns/nlk-none: ENOENT: No such file or directory", e.Message);
         Assert.Throws<NativeException>(() => NetworkNamespace.Invoke("/proc/self/ns/mnt", () => 1));
     }
+
+    [Fact]
+    public void Dispose_EverythingOpenedFiftyTimes_LeavesNoDescriptorBehind()
+    {
+        var (code, output, error) = TestNamespace.TryExecute(ChildProgram.Path, [], (ChildProgram.Role, ChildProgram.CountDescriptors));
+
+        Assert.Equal(("0 more descriptors\n", "", 0), (output, error, code));
+    }
 }

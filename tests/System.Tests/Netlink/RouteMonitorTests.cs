@@ -144,6 +144,34 @@ public sealed class RouteMonitorTests : IDisposable
     }
 
     [Fact]
+    public void Dispose_CallbackRunning_ReturnsOnlyWhenThatHasEnded()
+    {
+        using var entered = new ManualResetEventSlim();
+        using var gate = new ManualResetEventSlim();
+        bool ended = false, endedBeforeReturn = false;
+        var monitor = _ns.Invoke(() => RouteMonitor.Start(_ =>
+        {
+            entered.Set();
+            gate.Wait();
+            ended = true;
+        }));
+        _ns.Ip("link set lo down");
+        Assert.True(entered.Wait(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+
+        var disposing = new Thread(() =>
+        {
+            monitor.Dispose();
+            endedBeforeReturn = ended;
+        });
+        disposing.Start();
+        SpinWait.SpinUntil(() => disposing.ThreadState is global::System.Threading.ThreadState.WaitSleepJoin or global::System.Threading.ThreadState.Stopped, TimeSpan.FromSeconds(20));
+        gate.Set();
+        disposing.Join();
+
+        Assert.True(endedBeforeReturn);
+    }
+
+    [Fact]
     public void Dispose_FromWithinTheCallback_DoesNotHang()
     {
         RouteMonitor? monitor = null;

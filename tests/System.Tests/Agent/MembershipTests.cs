@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using Accelerated.Lab;
+using Accelerated.System.Tests.Lab;
+
+namespace Accelerated.System.Tests.Agent;
+
+/// <summary>Nodes join, leave, expire and lose their subnet: the others follow, and whoever stays keeps talking.</summary>
+public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
+{
+    [Fact]
+    public async Task Nodes_JoinOneByOne_EveryoneReachesEveryone()
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 5 });
+        for (var count = 1; count <= lab.Nodes.Count; count++)
+        {
+            await JoinAsync(lab.Node(count));
+            var keys = await lab.Etcd.ListAsync(cancel: Cancel);
+
+            Assert.Equal(count, keys.Count);
+            await Overlay.WaitAllAsync(lab.Nodes.Take(count), keys);
+            await Overlay.PingAsync(Enumerable.Range(1, count - 1).Select(earlier => (lab.Pod(earlier, 1), lab.Pod(count, 1))));
+        }
+    }
+
+    [Fact]
+    public async Task Nodes_LeaseDeletedOrRevoked_AreWithdrawnAndComeBackWithTheirSubnet()
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 4 });
+        await lab.StartAllAsync(cancel: Cancel);
+        var before = await lab.Etcd.ListAsync(cancel: Cancel);
+        await using var ping = lab.Pod(1, 1).StartPing(lab.Pod(2, 1).Address);
+        await ping.WaitAnswersAsync(cancel: Cancel);
+        Assert.Equal(0, await lab.Node(3).StopAgentAsync());
+        Assert.Equal(0, await lab.Node(4).StopAgentAsync());
+        LabNode[] staying = [lab.Node(1), lab.Node(2)];
+
+        await lab.Etcd.CtlAsync("del", before.KeyOf(lab.Node(3)).Key);
+        await Overlay.WaitAllAsync(staying, [.. before.Except([before.KeyOf(lab.Node(3))])]);
+        await lab.Etcd.CtlAsync("lease", "revoke", $"{before.KeyOf(lab.Node(4)).LeaseId:x}");
+        await Overlay.WaitAllAsync(staying, [before.KeyOf(lab.Node(1)), before.KeyOf(lab.Node(2))]);
+        lab.Node(3).StartAgent();
+        lab.Node(4).StartAgent();
+
+        // They find their subnets in subnet.env, so the containers they have go on with the addresses they have.
+        await Overlay.WaitAllAsync(lab.Nodes, before);
+        await Overlay.PingAsync([(lab.Pod(3, 1), lab.Pod(4, 1)), (lab.Pod(1, 1), lab.Pod(3, 1)), (lab.Pod(2, 1), lab.Pod(4, 1))]);
+        Assert.Equal(before.Select(k => (k.Key, k.Value)), (await lab.Etcd.ListAsync(cancel: Cancel)).Select(k => (k.Key, k.Value)));
+        Assert.Equal(0, (await ping.StopAsync()).Lost);
+    }
+
+    [Fact]
+    public async Task Node_KilledForLongerThanTheTtl_ExpiresWhileTheOthersStay()
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 0, AgentFlags = ["--subnet-lease-ttl=30s"] });
+        await lab.StartAllAsync(cancel: Cancel);
+        var before = await lab.Etcd.ListAsync(cancel: Cancel);
+        var survivor = before.KeyOf(lab.Node(1));
+        await lab.Node(2).KillAgentAsync();
+        var watch = Stopwatch.StartNew();
+
+        await Overlay.WaitAsync(lab.Node(1), Overlay.Of(lab.Node(1), [survivor]), TimeSpan.FromSeconds(40));
+
+        Output.WriteLine($"withdrawn {watch.Elapsed.TotalSeconds:0.0} s after kill -9, TTL 30 s");
+        // Kept alive all the time, and without a write that the others would see.
+        Assert.Equal([survivor], await lab.Etcd.ListAsync(cancel: Cancel));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task RunningAgent_OwnLeaseTakenAway_TakesTheSubnetAgain(bool revoked)
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 2 });
+        await lab.StartAllAsync(cancel: Cancel);
+        var before = await lab.Etcd.ListAsync(cancel: Cancel);
+        var own = before.KeyOf(lab.Node(1));
+
+        if (revoked)
+            await lab.Etcd.CtlAsync("lease", "revoke", $"{own.LeaseId:x}");
+        else
+            await lab.Etcd.CtlAsync("del", own.Key);
+
+        await lab.Node(1).WaitAgentAsync("the key's return", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count == 2, cancel: Cancel);
+        var after = await lab.Etcd.ListAsync(cancel: Cancel);
+        Assert.Equal((own.Key, own.Value), (after.KeyOf(lab.Node(1)).Key, after.KeyOf(lab.Node(1)).Value));
+        Assert.NotEqual(0, after.KeyOf(lab.Node(1)).LeaseId);
+        await Overlay.WaitAllAsync(lab.Nodes, after);
+        await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
+    }
+
+    [Fact]
+    public async Task RunningAgent_SubnetGivenToAnotherNode_MovesAndSaysSo()
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 0 });
+        await lab.StartAllAsync(cancel: Cancel);
+        var own = (await lab.Etcd.ListAsync(cancel: Cancel)).KeyOf(lab.Node(1));
+        const string stranger = """{"PublicIP":"192.0.2.77","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:77"}}""";
+
+        await lab.Etcd.CtlAsync("put", own.Key, stranger);
+
+        await lab.Node(1).WaitAgentAsync("another subnet", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count == 3, cancel: Cancel);
+        var after = await lab.Etcd.ListAsync(cancel: Cancel);
+        await Overlay.WaitAllAsync(lab.Nodes, after);
+        var moved = after.KeyOf(lab.Node(1)).Key;
+        Assert.NotEqual(own.Key, moved);
+        Assert.Equal(stranger, after.Single(k => k.Key == own.Key).Value);
+        Assert.EndsWith($"/{lab.Node(1).Subnet().Subnet.ToString().Replace('/', '-')}", moved, StringComparison.Ordinal);
+        Assert.Contains("is taken by another node", LogFiles.Read(lab.Node(1).LogFile), StringComparison.Ordinal);
+    }
+
+    private static async Task JoinAsync(LabNode node)
+    {
+        node.StartAgent();
+        await node.WaitReadyAsync(cancel: Cancel);
+        await node.AttachPodsAsync(Cancel);
+    }
+}
