@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+#include "headers.h"
+#include "maps.h"
+
+static __always_inline struct config_value *current_config(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&config, &only);
+}
+
+static __always_inline struct lane_counters *counters_of(enum lane lane)
+{
+	__u32 index = lane;
+
+	return bpf_map_lookup_elem(&lane_stats, &index);
+}
+
+static __always_inline struct subnet_value *find_subnet(__be32 address)
+{
+	struct subnet_key key = {.prefix_length = 128};
+
+	map_ipv4(key.address, address);
+	return bpf_map_lookup_elem(&subnets, &key);
+}
+
+static __always_inline struct vtep_value *find_vtep(const __u8 address[16])
+{
+	struct vtep_key key = {};
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(&vteps, &key);
+}

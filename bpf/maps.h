@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+#include "types.h"
+
+/* Which node has an overlay address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_SUBNETS);
+	__type(key, struct subnet_key);
+	__type(value, struct subnet_value);
+} subnets SEC(".maps");
+
+/* The nodes we know, and what went to and came from each. Absent here is unknown to the guard. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_VTEPS);
+	__type(key, struct vtep_key);
+	__type(value, struct vtep_value);
+} vteps SEC(".maps");
+
+/* By enum lane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LANE_COUNT);
+	__type(key, __u32);
+	__type(value, struct lane_counters);
+} lane_stats SEC(".maps");
+
+/* One entry. All zero until the agent has filled it in: vni 0 matches nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config_value);
+} config SEC(".maps");

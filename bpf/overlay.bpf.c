@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+
+/*
+ * The entry points, one per hook. Bodies are in encap.h and decap.h.
+ *
+ * Every program returns TC_ACT_UNSPEC for what it passes on: under tcx that continues with the next
+ * program, under clsact with the next filter, so other people's programs on the same hook see what
+ * they always saw.
+ */
+
+#include "decap.h"
+#include "encap.h"
+
+SEC("tc")
+int overlay_egress(struct __sk_buff *skb)
+{
+	struct lane_counters *count = counters_of(LANE_1_OUT);
+	struct config_value *settings = current_config();
+
+	if (!count || !settings || !settings->vni)
+		return TC_ACT_UNSPEC;
+	return lane_1_out(skb, settings, count);
+}
+
+SEC("tc")
+int underlay_ingress(struct __sk_buff *skb)
+{
+	struct lane_counters *count = counters_of(LANE_1_IN);
+	struct config_value *settings = current_config();
+
+	if (!count || !settings || !settings->vni)
+		return TC_ACT_UNSPEC;
+	return lane_1_in(skb, settings, count);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * Layouts shared by the programs and the agent: keys and values of the maps. The agent's side is
+ * checked against the object's BTF by a test, so a change here that is not made there fails the
+ * build.
+ *
+ * Addresses of either family are 16 bytes, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2): one schema
+ * and one body of code for both. Field names are what `bpftool map dump` prints; they are meant to
+ * be read without this file.
+ */
+
+/* What a packet is sent by. */
+enum transport {
+	TRANSPORT_NONE = 0,
+	TRANSPORT_LOCAL = 1, /* our own subnet: never encapsulated */
+	TRANSPORT_VXLAN = 2,
+	TRANSPORT_DIRECT = 3, /* by a plain route, not by a lane */
+};
+
+/* How strictly packets that come in are judged; --guard. */
+enum guard_mode {
+	GUARD_OFF = 0,
+	GUARD_OBSERVE = 1, /* count what would be refused, pass it on */
+	GUARD_VTEP = 2,	   /* refuse unknown senders and forged inner sources */
+};
+
+/* Index into lane_stats. */
+enum lane {
+	LANE_1_OUT = 0,
+	LANE_1_IN = 1,
+	LANE_COUNT = 2,
+};
+
+struct subnet_key {
+	__u32 prefix_length; /* of the 128-bit address: 96 more than IPv4 says */
+	__u8 address[16];
+};
+
+struct subnet_value {
+	__u8 vtep[16]; /* underlay address of the node that has the subnet */
+	__u8 vtep_mac[6];
+	__u8 transport; /* enum transport */
+	__u8 reserved;
+};
+
+struct vtep_key {
+	__u8 address[16];
+};
+
+struct vtep_value {
+	__u64 packets_out;
+	__u64 bytes_out; /* of inner Ethernet frames, as the driver counts them */
+	__u64 packets_in;
+	__u64 bytes_in;
+};
+
+struct config_value {
+	__u32 overlay_ifindex;
+	__u32 underlay_ifindex;
+	__u8 local[16]; /* source address of outer packets */
+	__u8 overlay_mac[6];
+	__u8 guard; /* enum guard_mode */
+	__u8 reserved;
+	__u32 vni;
+	__u16 port; /* host byte order, as the others */
+	__u16 source_port_low;
+	__u16 source_port_high;
+	__u8 tunnel_in; /* lane 1 in decapsulates; the guard judges either way */
+	__u8 reserved2;
+};
+
+/*
+ * Why a lane did not take a packet. "passed": the packet went on to the next slower lane,
+ * unmodified. "refused": the guard dropped it, or would have where it only observes.
+ */
+struct lane_counters {
+	__u64 taken;
+	__u64 passed_not_ipv4;
+	__u64 passed_truncated;
+	__u64 passed_ip_options;
+	__u64 passed_fragment;
+	__u64 passed_no_subnet;
+	__u64 passed_other_transport;
+	__u64 passed_no_next_hop;
+	__u64 passed_too_big;
+	__u64 passed_other_interface;
+	__u64 passed_gso;
+	__u64 passed_vlan;
+	__u64 passed_other_port;
+	__u64 passed_other_vni;
+	__u64 passed_other_address;
+	__u64 passed_ecn;
+	__u64 passed_switched_off;
+	__u64 passed_helper_failed;
+	__u64 refused_unknown_vtep;
+	__u64 refused_forged_source;
+	__u64 refused_inner_vlan;
+};
+
+#define MAX_SUBNETS 16384
+#define MAX_VTEPS   16384
+
+_Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden padding");
+_Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
+_Static_assert(sizeof(struct vtep_key) == 16, "vtep_key has no hidden padding");
+_Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden padding");
+_Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 168, "lane_counters has no hidden padding");
