@@ -62,12 +62,12 @@ internal sealed class EtcdConnection : IDisposable
     {
         using var late = new CancellationTokenSource(_requestTimeout, _time);
         using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token, _closing.Token);
+        HttpResponseMessage? response = null;
         try
         {
             using var message = NewRequest(method.Path, FramedContent(request), token);
             message.Headers.Add("grpc-timeout", _grpcTimeout);
-            // Disposed of only when read to its end: see EtcdWatch.Dispose. A call that is given up is ended by its token.
-            var response = await SendAsync(message, any.Token).ConfigureAwait(false);
+            response = await SendAsync(message, any.Token).ConfigureAwait(false);
             var body = await response.Content.ReadAsStreamAsync(any.Token).ConfigureAwait(false);
             var reader = new GrpcReader(body);
             var answer = await reader.ReadAsync(method.Parser, any.Token).ConfigureAwait(false);
@@ -81,6 +81,9 @@ internal sealed class EtcdConnection : IDisposable
         }
         catch (Exception e) when (e is not EtcdException)
         {
+            // An answer of a connection that went down is not disposed of: see EtcdWatch.Dispose.
+            if (any.IsCancellationRequested)
+                response?.Dispose();
             throw Failure(e, late.IsCancellationRequested, write, cancellationToken);
         }
     }
@@ -93,12 +96,13 @@ internal sealed class EtcdConnection : IDisposable
     {
         var lifetime = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
         var content = new OpenRequest(GrpcReader.Frame(request));
+        HttpResponseMessage? response = null;
         using var late = new CancellationTokenSource(_requestTimeout, _time);
         using var onLate = late.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), lifetime);
         try
         {
             // The answer's headers come while the request is still open; the request message must live as long as the watch.
-            var response = await SendAsync(NewRequest(EtcdMethods.Watch.Path, content, token), lifetime.Token).ConfigureAwait(false);
+            response = await SendAsync(NewRequest(EtcdMethods.Watch.Path, content, token), lifetime.Token).ConfigureAwait(false);
             var body = await response.Content.ReadAsStreamAsync(lifetime.Token).ConfigureAwait(false);
             var watch = new EtcdWatch(this, response, body, lifetime, cancellationToken);
             await watch.ConfirmAsync().ConfigureAwait(false);
@@ -106,8 +110,9 @@ internal sealed class EtcdConnection : IDisposable
         }
         catch (Exception e)
         {
-            // Not disposed of: see EtcdWatch.Dispose. The token ends the stream if there is one.
-            await lifetime.CancelAsync().ConfigureAwait(false);
+            // An answer of a connection that went down is not disposed of: see EtcdWatch.Dispose.
+            if (e is EtcdException || lifetime.IsCancellationRequested)
+                response?.Dispose();
             lifetime.Dispose();
             if (e is EtcdException)
                 throw;

@@ -61,7 +61,7 @@ internal sealed class EtcdWatch : IDisposable
         }
         catch (Exception e) when (e is not EtcdException)
         {
-            _isBroken = true;
+            _isBroken = !_lifetime.IsCancellationRequested;
             throw _connection.Failure(e, timedOut: false, write: false, _caller);
         }
     }
