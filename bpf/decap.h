@@ -12,66 +12,92 @@
 /* Where the headers of a VXLAN packet of ours begin. */
 struct vxlan_packet {
 	struct iphdr *ip;
+	struct udphdr *udp;
 	struct ethhdr *inner_ethernet;
 	struct iphdr *inner; /* NULL when the inner packet is not IPv4 */
 };
 
+enum parsed {
+	PARSED_NOT_OURS,
+	PARSED_INCOMPLETE, /* ends, or continues outside of what can be read */
+	PARSED_OURS,
+};
+
+/* The longest headers parse_vxlan() walks over. */
+#define VXLAN_HEADERS                                                                              \
+	(2 * sizeof(struct ethhdr) + IP_LONGEST + sizeof(struct udphdr) +                          \
+	 sizeof(struct vxlan_header) + sizeof(struct iphdr))
+
 /*
  * Whether the packet is for our VTEP. What is not is none of our business and only counted when it
  * came close (same port), so that the counters are not a count of all traffic.
+ *
+ * Everything the driver would deliver has to be found here, or it slips past the guard: outer IP
+ * options, a priority tag, a multicast hardware address.
  */
-static __always_inline bool parse_vxlan(struct __sk_buff *skb, const struct config_value *config,
-					struct lane_counters *count, struct vxlan_packet *packet)
+static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
+					       const struct config_value *config,
+					       struct lane_counters *count,
+					       struct vxlan_packet *packet)
 {
 	struct cursor cursor = cursor_begin(skb);
 	struct vxlan_header *vxlan;
 	struct ethhdr *ethernet;
-	struct udphdr *udp;
+	__u32 options;
 
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return PARSED_NOT_OURS;
 	ethernet = cursor_take(&cursor, sizeof(*ethernet));
-	if (!ethernet || ethernet->h_proto != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST)
-		return false;
+	if (!ethernet)
+		return PARSED_INCOMPLETE;
+	if (ethernet->h_proto != bpf_htons(ETH_P_IP))
+		return PARSED_NOT_OURS;
 	packet->ip = cursor_take(&cursor, sizeof(*packet->ip));
-	if (!packet->ip || packet->ip->protocol != IPPROTO_UDP || packet->ip->version != 4)
-		return false;
+	if (!packet->ip)
+		return PARSED_INCOMPLETE;
+	if (packet->ip->protocol != IPPROTO_UDP || packet->ip->version != 4)
+		return PARSED_NOT_OURS;
 	if (packet->ip->daddr != mapped_ipv4(config->local))
-		return false;
+		return PARSED_NOT_OURS;
 	/* The first fragment shows the port, the others do not: the driver reassembles, nftables
 	 * guards (docs/architecture.md). */
 	if (packet->ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
-		return false;
-	if (packet->ip->ihl != sizeof(*packet->ip) / 4) {
-		count->passed_ip_options++;
-		return false;
-	}
-	udp = cursor_take(&cursor, sizeof(*udp));
-	if (!udp || udp->dest != bpf_htons(config->port))
-		return false;
-	if (skb->vlan_present) {
-		count->passed_vlan++;
-		return false;
-	}
+		return PARSED_NOT_OURS;
+	if (packet->ip->ihl < sizeof(*packet->ip) / 4)
+		return PARSED_NOT_OURS;
+	options = packet->ip->ihl * 4 - sizeof(*packet->ip);
+	if (options && !cursor_take(&cursor, options))
+		return PARSED_INCOMPLETE;
+	packet->udp = cursor_take(&cursor, sizeof(*packet->udp));
+	if (!packet->udp)
+		return PARSED_INCOMPLETE;
+	if (packet->udp->dest != bpf_htons(config->port))
+		return PARSED_NOT_OURS;
 	vxlan = cursor_take(&cursor, sizeof(*vxlan));
 	packet->inner_ethernet = cursor_take(&cursor, sizeof(*packet->inner_ethernet));
-	if (!vxlan || !packet->inner_ethernet) {
-		count->passed_truncated++;
-		return false;
-	}
-	if (vxlan->flags != VXLAN_FLAG_VNI ||
+	if (!vxlan || !packet->inner_ethernet)
+		return PARSED_INCOMPLETE;
+	if (vxlan->flags != bpf_htonl(VXLAN_FLAG_VNI) ||
 	    vxlan->vni != bpf_htonl(config->vni << VXLAN_VNI_SHIFT)) {
 		count->passed_other_vni++;
-		return false;
+		return PARSED_NOT_OURS;
 	}
 	packet->inner = NULL;
-	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP))
+	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP)) {
 		packet->inner = cursor_take(&cursor, sizeof(*packet->inner));
-	return true;
+		if (!packet->inner)
+			return PARSED_INCOMPLETE;
+	}
+	return PARSED_OURS;
 }
 
 /*
  * The guard. VXLAN authenticates nothing, so this is the least: the sender is a node we know, and
  * the inner source is not in the subnet of another node (ours included). An inner source outside of
  * all subnets is the sender's own address or masqueraded traffic: fine.
+ *
+ * A frame with a VLAN tag is refused (RFC 7348, 6.1): the kernel takes VLAN 0 off and delivers what
+ * is behind it.
  */
 static __always_inline bool guard_refuses(const struct config_value *config,
 					  const struct vxlan_packet *packet,
@@ -87,6 +113,11 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 		count->refused_unknown_vtep++;
 		return config->guard == GUARD_VTEP;
 	}
+	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021Q) ||
+	    packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021AD)) {
+		count->refused_inner_vlan++;
+		return config->guard == GUARD_VTEP;
+	}
 	if (!packet->inner)
 		return false;
 	subnet = find_subnet(packet->inner->saddr);
@@ -97,6 +128,16 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 	return config->guard == GUARD_VTEP;
 }
 
+/* Whether the outer headers tell the length the packet has; the driver cuts or drops others. */
+static __always_inline bool lengths_agree(const struct __sk_buff *skb,
+					  const struct vxlan_packet *packet)
+{
+	__u32 length = bpf_ntohs(packet->ip->tot_len);
+
+	return length + sizeof(struct ethhdr) == skb->len &&
+	       bpf_ntohs(packet->udp->len) + sizeof(*packet->ip) == length;
+}
+
 static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_value *config,
 				     struct lane_counters *count)
 {
@@ -105,9 +146,18 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 	__u8 sender_address[16];
 	struct vtep_value *sender;
 	__u8 outer_ecn, inner_ecn;
+	enum parsed parsed;
 	__u32 length;
 
-	if (!parse_vxlan(skb, config, count, &packet))
+	parsed = parse_vxlan(skb, config, count, &packet);
+	/* Some drivers leave all but the first headers in page fragments. Not for GSO: a partial
+	 * pull of a fragment list can panic kernels before 6.16, and GRO has pulled the headers. */
+	if (parsed == PARSED_INCOMPLETE && !skb->gso_size &&
+	    !bpf_skb_pull_data(skb, skb->len < VXLAN_HEADERS ? skb->len : VXLAN_HEADERS))
+		parsed = parse_vxlan(skb, config, count, &packet);
+	if (parsed == PARSED_INCOMPLETE)
+		count->passed_truncated++;
+	if (parsed != PARSED_OURS)
 		return TC_ACT_UNSPEC;
 	map_ipv4(sender_address, packet.ip->saddr);
 	sender = find_vtep(sender_address);
@@ -125,6 +175,22 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 	}
 	if (!packet.inner) {
 		count->passed_not_ipv4++;
+		return TC_ACT_UNSPEC;
+	}
+	if (packet.ip->ihl != sizeof(*packet.ip) / 4) {
+		count->passed_ip_options++;
+		return TC_ACT_UNSPEC;
+	}
+	if (skb->vlan_present) {
+		count->passed_vlan++;
+		return TC_ACT_UNSPEC;
+	}
+	if (skb->pkt_type != PACKET_HOST) {
+		count->passed_other_address++;
+		return TC_ACT_UNSPEC;
+	}
+	if (!lengths_agree(skb, &packet)) {
+		count->passed_truncated++;
 		return TC_ACT_UNSPEC;
 	}
 	/* RFC 6040: an outer mark has to be merged into the inner header, or the packet dropped.

@@ -50,7 +50,8 @@ static __always_inline __u32 outer_length(const struct __sk_buff *skb, const str
 	return length + TUNNEL_OVERHEAD;
 }
 
-/* Length of the header above IP, as GSO repeats it; 0 for what GSO does not cut here. */
+/* Length of the header above IP, as GSO repeats it; 0 for what GSO does not cut here. A TCP header
+ * that cannot be read is taken for the longest. */
 static __always_inline __u32 transport_length(struct cursor cursor, __u8 protocol)
 {
 	__u8 *header;
@@ -60,7 +61,7 @@ static __always_inline __u32 transport_length(struct cursor cursor, __u8 protoco
 	if (protocol != IPPROTO_TCP)
 		return 0;
 	header = cursor_take(&cursor, 20);
-	return header ? (header[12] >> 4) * 4 : 0;
+	return header ? (header[12] >> 4) * 4 : TCP_LONGEST;
 }
 
 static __always_inline void write_tunnel_header(struct tunnel_header *tunnel,
@@ -88,7 +89,7 @@ static __always_inline void write_tunnel_header(struct tunnel_header *tunnel,
 	    .len = bpf_htons((__u16)(length + TUNNEL_OVERHEAD - sizeof(struct iphdr))),
 	};
 	tunnel->vxlan = (struct vxlan_header){
-	    .flags = VXLAN_FLAG_VNI,
+	    .flags = bpf_htonl(VXLAN_FLAG_VNI),
 	    .vni = bpf_htonl(config->vni << VXLAN_VNI_SHIFT),
 	};
 	tunnel->inner.h_proto = bpf_htons(ETH_P_IP);

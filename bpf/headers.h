@@ -19,17 +19,18 @@
 #define IP_MF		 0x2000
 #define IP_OFFSET	 0x1fff
 #define IP_DEFAULT_TTL	 64
+#define TCP_LONGEST	 60
+#define IP_LONGEST	 60 /* with options */
 #define ECN_MASK	 3
 #define ECN_ECT_1	 1
 #define ECN_ECT_0	 2
 #define ECN_CE		 3
-#define VXLAN_FLAG_VNI	 0x08 /* RFC 7348: the I flag */
+#define VXLAN_FLAG_VNI	 0x08000000 /* RFC 7348: the I flag, all other bits reserved */
 #define VXLAN_VNI_SHIFT	 8
 #define IPV4_PREFIX_BITS 96 /* of an IPv4 address in its 16-byte form */
 
 struct vxlan_header {
-	__u8 flags;
-	__u8 reserved[3];
+	__be32 flags;
 	__be32 vni; /* upper 24 bits */
 };
 

@@ -96,6 +96,7 @@ struct lane_counters {
 	__u64 passed_helper_failed;
 	__u64 refused_unknown_vtep;
 	__u64 refused_forged_source;
+	__u64 refused_inner_vlan;
 };
 
 #define MAX_SUBNETS 16384
@@ -106,4 +107,4 @@ _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden pa
 _Static_assert(sizeof(struct vtep_key) == 16, "vtep_key has no hidden padding");
 _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden padding");
 _Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
-_Static_assert(sizeof(struct lane_counters) == 160, "lane_counters has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 168, "lane_counters has no hidden padding");

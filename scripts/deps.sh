@@ -2,14 +2,16 @@
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
 #   scripts/deps.sh         iproute2, nftables, ping, tcpdump, iperf3; etcd under artifacts/tools
+#   scripts/deps.sh test    that, and clang, libbpf's headers and bpftool, for the tests of bpf/
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# command -> Debian package. The lab runs real tools, the agent loads libnftables.
+# command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
 lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux)
+test_tools=(clang:clang bpftool:bpftool tc:iproute2)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 policy=/usr/sbin/policy-rc.d
@@ -35,7 +37,8 @@ as_root() {
 # A user's PATH often lacks the sbin folders, where ip, nft and tcpdump live.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-has_libnftables() { ldconfig -p 2>/dev/null | grep -q 'libnftables\.so\.1'; }
+# Without -q: grep would leave early, and a broken pipe counts as a failure here.
+has_library() { ldconfig -p 2>/dev/null | grep -F "$1" >/dev/null; }
 
 # Both from the same place: the lab looks for ACCELERATED_ETCD, artifacts/tools, PATH in that order.
 has_etcd() {
@@ -119,16 +122,20 @@ unpack_etcd() {
 group=${1:-lab}
 packages=()
 case $group in
-lab)
+lab | test)
     check_dotnet
-    mapfile -t packages < <(missing_packages "${lab_tools[@]}")
-    has_libnftables || packages+=(libnftables1)
+    tools=("${lab_tools[@]}")
+    [[ $group == lab ]] || tools+=("${test_tools[@]}")
+    mapfile -t packages < <(missing_packages "${tools[@]}" | sort -u)
+    has_library libnftables.so.1 || packages+=(libnftables1)
+    has_library libbpf.so.1 || packages+=(libbpf1)
+    [[ $group == lab || (-e /usr/include/bpf/bpf_helpers.h && -e /usr/include/linux/bpf.h) ]] || packages+=(libbpf-dev linux-libc-dev)
     ;;
 lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
-*) die "unknown group '$group': use no argument, or 'lint'" ;;
+*) die "unknown group '$group': use no argument, 'test' or 'lint'" ;;
 esac
 want_etcd=no
-if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi
+if [[ $group != lint ]] && ! has_etcd; then want_etcd=yes; fi
 
 if [[ ${#packages[@]} -eq 0 && $want_etcd == no ]]; then
     exit 0

@@ -50,20 +50,23 @@ public sealed partial class StatusServer(StatusReporter reporter, ILogger<Status
     private async Task ServeAsync(Socket client, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(IdleLimit);
         try
         {
             await using var stream = new NetworkStream(client, ownsSocket: true);
             var buffer = new byte[LongestRequest];
             for (var used = 0; ;)
             {
-                var read = await stream.ReadAsync(buffer.AsMemory(used), limit.Token).ConfigureAwait(false);
-                if (read == 0)
-                    return;
-                used += read;
                 var end = buffer.AsSpan(0, used).IndexOf((byte)'\n');
                 if (end < 0 && used < LongestRequest)
+                {
+                    limit.CancelAfter(IdleLimit);
+                    var read = await stream.ReadAsync(buffer.AsMemory(used), limit.Token).ConfigureAwait(false);
+                    if (read == 0)
+                        return;
+                    used += read;
                     continue;
+                }
+
                 await stream.WriteAsync(Answer(buffer.AsSpan(0, Math.Max(end, 0))), limit.Token).ConfigureAwait(false);
                 if (end < 0)
                     return;

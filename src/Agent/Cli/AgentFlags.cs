@@ -71,13 +71,14 @@ internal sealed partial class AgentFlags
 
     /// <summary>Reads command line and environment; the command line wins.</summary>
     /// <exception cref="CommandLineException">Names the flag or variable and the remedy.</exception>
+    /// <exception cref="EtcdOptionsException">The same, for what the etcd client checks itself.</exception>
     public AgentOptions Read(IReadOnlyList<string> arguments, Func<string, string?> environment)
     {
         _set.Parse(arguments);
         _set.ParseEnvironment(environment, EnvironmentPrefix);
         foreach (var (flag, reason) in _refused)
         {
-            if (flag.IsSet && flag.Value != flag.Default)
+            if (flag.IsBoolean ? flag.IsTrue : flag.Value != flag.Default)
                 throw flag.Wrong(reason);
         }
 
@@ -116,9 +117,10 @@ internal sealed partial class AgentFlags
 
     private EtcdClientOptions ReadEtcd()
     {
+        var tls = new[] { _caFile, _certFile, _keyFile }.Any(f => f.Value.Length > 0);
         return new EtcdClientOptions
         {
-            Endpoints = EtcdClientOptions.ParseEndpoints(_endpoints.Value, tlsConfigured: _caFile.Value.Length + _certFile.Value.Length > 0),
+            Endpoints = EtcdClientOptions.ParseEndpoints(_endpoints.Value, tls),
             CaFile = OrNull(_caFile),
             CertFile = OrNull(_certFile),
             KeyFile = OrNull(_keyFile),
@@ -178,7 +180,7 @@ internal sealed partial class AgentFlags
     {
         if (flag.Value.Length == 0)
             return null;
-        return IPAddress.TryParse(flag.Value, out var address) && address.AddressFamily == AddressFamily.InterNetwork
+        return IPMath.TryParse(flag.Value, AddressFamily.InterNetwork, out var address)
             ? address
             : throw flag.Wrong("expected an IPv4 address");
     }
@@ -188,7 +190,9 @@ internal sealed partial class AgentFlags
     {
         var text = flag.Value;
         var unit = text.Length > 1 ? text[^1] : '?';
+        // The bound keeps a number that no TimeSpan holds (and NaN, which double.TryParse takes) away from it.
         TimeSpan? value = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), System.Globalization.NumberStyles.AllowDecimalPoint, null, out var count)
+            && count <= most.TotalSeconds
             ? unit switch
             {
                 's' => TimeSpan.FromSeconds(count),

@@ -54,7 +54,7 @@ internal static class StatusCommand
         Row("etcd", report.Etcd.Connected
             ? $"{report.Etcd.Endpoint}, for {Ago(report.Etcd.Since, now)}, revision {report.Etcd.Revision}"
             : report.Etcd.Error ?? "not tried yet");
-        Row("reconcile", $"{report.Reconcile.Passes} passes, the last {Ago(report.Reconcile.LastPass, now)} ago in {report.Reconcile.LastMilliseconds.ToString("0.0", CultureInfo.InvariantCulture)} ms, {report.Reconcile.Repairs} repairs");
+        Row("reconcile", report.Reconcile.LastPass is null ? "no pass yet" : $"{report.Reconcile.Passes} passes, the last {Ago(report.Reconcile.LastPass, now)} ago in {report.Reconcile.LastMilliseconds.ToString("0.0", CultureInfo.InvariantCulture)} ms, {report.Reconcile.Repairs} repairs");
         Row("version", $"{report.Version}{(report.Instance == AgentOptions.DefaultInstance ? "" : $", instance {report.Instance}")}");
         if (report.Peers.Count > 0)
         {

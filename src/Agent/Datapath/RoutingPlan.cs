@@ -98,14 +98,18 @@ public static class RoutingPlan
     private static void PlanRoutes(OverlayDevice device, int index, KernelState actual, List<KernelChange> changes, List<KernelChange> removals)
     {
         var wanted = device.Peers.ToDictionary(p => p.Subnet, p => RouteTo(p, index));
-        var present = new HashSet<IPNetwork>(wanted.Count);
+        var present = actual.DeviceRoutes.Where(r => wanted.GetValueOrDefault(r.Destination) == r).Select(r => r.Destination).ToHashSet();
+        // Where ours stands already, or another one was there before, nothing will be replaced: a route prepended to ours would win for ever.
+        var replaced = new HashSet<IPNetwork>(present);
         foreach (var route in actual.DeviceRoutes)
         {
-            if (route.Protocol == RouteProtocol.Kernel)
+            // The kernel's own are the kernel's, and of a multipath route the hops are not known, so that no request can name it.
+            var want = wanted.GetValueOrDefault(route.Destination);
+            if (route.Protocol == RouteProtocol.Kernel || route == want)
                 continue;
-            if (wanted.TryGetValue(route.Destination, out var want) && route == want)
-                present.Add(route.Destination);
-            else if (want is null || !IsReplacedBy(want, route))
+            if (want is not null && IsReplacedBy(want, route) && replaced.Add(route.Destination))
+                continue;
+            if (!route.IsMultipath)
                 removals.Add(new KernelChange(RouteRequest.DeleteRoute(route), null));
         }
 
@@ -118,11 +122,10 @@ public static class RoutingPlan
         var gateways = device.Peers.Select(p => p.Remote).ToHashSet();
         foreach (var route in actual.OtherRoutes)
         {
-            if (device.Network.Contains(route.Destination) && IsOurs(route, gateways)
-                && !(wanted.TryGetValue(route.Destination, out var want) && IsReplacedBy(want, route)))
-            {
+            if (route.IsMultipath || !device.Network.Contains(route.Destination) || !IsOurs(route, gateways))
+                continue;
+            if (!wanted.TryGetValue(route.Destination, out var want) || !IsReplacedBy(want, route) || !replaced.Add(route.Destination))
                 removals.Add(new KernelChange(RouteRequest.DeleteRoute(route), null));
-            }
         }
     }
 

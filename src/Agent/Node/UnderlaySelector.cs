@@ -71,7 +71,7 @@ public static class UnderlaySelector
     private static (Link Link, InterfaceAddress? Address)? ByNameOrAddress(
         string wanted, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
     {
-        if (IPAddress.TryParse(wanted, out var ip))
+        if (IPMath.TryParse(wanted, AddressFamily.InterNetwork, out var ip) || IPMath.TryParse(wanted, AddressFamily.InterNetworkV6, out ip))
         {
             var address = addresses.FirstOrDefault(a => a.Address.Equals(ip));
             return address is null || links.FirstOrDefault(l => l.Index == address.InterfaceIndex) is not { } owner ? null : (owner, address);

@@ -76,10 +76,12 @@ public sealed partial class ReconcileLoop(
             var report = datapath.Apply(desired);
             kernel.Concerns(report.Interfaces, desired);
             var repairs = ReportChanges(report, desired);
-            var complete = ApplyFirewall(desired, problems, ref repairs) & ApplySubnetFile(desired, problems);
+            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
+            var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             Keep(inputs);
-            return Finish(complete, desired, report.Failures, problems, repairs, started, complete ? report.RetryAfter : options.RetryInterval);
+            // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
+            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? report.RetryAfter : options.RetryInterval);
         }
         catch (DatapathException e)
         {

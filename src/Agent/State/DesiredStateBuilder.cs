@@ -22,8 +22,8 @@ public static class DesiredStateBuilder
     {
         var plan = config.IPv4 ?? throw new ArgumentException("an IPv4 overlay is needed", nameof(config));
         var backend = config.Backend;
-        // The kernel refuses a device whose packets do not fit the underlay.
-        var mtu = Math.Min(backend.Mtu > 0 ? backend.Mtu : node.Mtu, node.Mtu) - VxlanOverhead;
+        // Not above the underlay's: nothing larger leaves the host, and the kernel refuses such a device (vxlan_change_mtu: EINVAL).
+        var mtu = (backend.Mtu > 0 ? Math.Min(backend.Mtu, node.Mtu) : node.Mtu) - VxlanOverhead;
         var subnet = own.Lease.Key.IPv4;
         var rejected = view.Rejected.ToBuilder();
         var peers = Peers(plan, own, view, node, rejected);
@@ -48,6 +48,9 @@ public static class DesiredStateBuilder
     {
         var candidates = new List<(UInt128 First, UInt128 Last, OverlayPeer Peer)>(view.Leases.Count);
         var owners = new Dictionary<MacAddress, string>(view.Leases.Count);
+        // The driver drops frames that come with the device's own address (vxlan_set_mac): such a peer could not talk to us either.
+        if (own.Lease.Attributes.Vtep is { } vtep)
+            owners.Add(vtep.Mac, own.Lease.Key.ToString());
         foreach (var (key, lease) in view.Leases)
         {
             if (lease.Key == own.Lease.Key)

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Accelerated.Agent.State;
@@ -8,13 +9,17 @@ namespace Accelerated.Agent.State;
 /// </summary>
 internal readonly struct GoObject(JsonElement element, string path)
 {
+    /// <summary>Parses a text; what is not valid UTF-16 in it becomes U+FFFD.</summary>
+    /// <exception cref="JsonException">It is not JSON.</exception>
+    public static JsonDocument Parse(string json) => JsonDocument.Parse(Encoding.UTF8.GetBytes(json));
+
     /// <summary>The raw element of a key, or null.</summary>
     public JsonElement? Find(string key)
     {
         JsonElement? found = null;
         foreach (var property in element.EnumerateObject())
         {
-            if (string.Equals(property.Name, key, StringComparison.OrdinalIgnoreCase) && property.Value.ValueKind != JsonValueKind.Null)
+            if (property.Value.ValueKind != JsonValueKind.Null && IsNamed(property, key))
                 found = property.Value;
         }
 
@@ -25,7 +30,7 @@ internal readonly struct GoObject(JsonElement element, string path)
     public string? String(string key) => Find(key) switch
     {
         null => null,
-        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        { ValueKind: JsonValueKind.String } value => Text(value) ?? throw Wrong(key, value, "text without broken \\u escapes"),
         { } value => throw Wrong(key, value, "text in quotes"),
     };
 
@@ -55,6 +60,31 @@ internal readonly struct GoObject(JsonElement element, string path)
         { ValueKind: JsonValueKind.Object } value => new GoObject(value, path + key + "."),
         { } value => throw Wrong(key, value, "an object in braces"),
     };
+
+    // An escape like \ud800 alone is valid JSON that stands for no text: reading it throws.
+    private static string? Text(JsonElement value)
+    {
+        try
+        {
+            return value.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsNamed(JsonProperty property, string key)
+    {
+        try
+        {
+            return string.Equals(property.Name, key, StringComparison.OrdinalIgnoreCase);
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
 
     private NetworkConfigException Wrong(string key, JsonElement value, string expected)
     {

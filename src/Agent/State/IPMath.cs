@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 
@@ -18,6 +19,14 @@ internal static class IPMath
             address.TryWriteBytes(bytes, out _);
         return BinaryPrimitives.ReadUInt128BigEndian(bytes);
     }
+
+    /// <summary>
+    /// Parses an address of one family in the forms Go's net.ParseIP knows. <see cref="IPAddress.TryParse(string, out IPAddress)"/> takes
+    /// more: <c>10.5</c> and <c>010.5.0.1</c> are other addresses than they look, and <c>[::1]:80</c> or <c>fe80::1%eth0</c> are none at all.
+    /// </summary>
+    public static bool TryParse(ReadOnlySpan<char> text, AddressFamily family, [NotNullWhen(true)] out IPAddress? address) =>
+        IPAddress.TryParse(text, out address) && address.AddressFamily == family
+        && (family == AddressFamily.InterNetwork ? text.SequenceEqual(address.ToString()) : text.IndexOfAny("%[/") < 0);
 
     /// <summary>The number as an address of the family of <paramref name="like"/>.</summary>
     public static IPAddress ToAddress(UInt128 value, IPNetwork like)

@@ -33,7 +33,7 @@ public static class NetworkConfigParser
     {
         try
         {
-            return JsonDocument.Parse(json);
+            return GoObject.Parse(json);
         }
         catch (JsonException e)
         {
@@ -59,7 +59,7 @@ public static class NetworkConfigParser
     {
         if (root.String(key) is not { Length: > 0 } text)
             return null;
-        return IPAddress.TryParse(text, out var address) && address.AddressFamily == family
+        return IPMath.TryParse(text, family, out var address)
             ? address
             : throw new NetworkConfigException($"{key} \"{text}\" is not an {(family == AddressFamily.InterNetwork ? "IPv4" : "IPv6")} address");
     }
@@ -90,7 +90,7 @@ public static class NetworkConfigParser
     {
         network = default;
         var slash = text.IndexOf('/', StringComparison.Ordinal);
-        if (slash < 0 || !IPAddress.TryParse(text.AsSpan(0, slash), out var address) || address.AddressFamily != family)
+        if (slash < 0 || !IPMath.TryParse(text.AsSpan(0, slash), family, out var address))
             return false;
         if (!int.TryParse(text.AsSpan(slash + 1), System.Globalization.NumberStyles.None, null, out var length) || length > IPMath.Bits(family))
             return false;

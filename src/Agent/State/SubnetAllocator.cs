@@ -16,21 +16,21 @@ public static class SubnetAllocator
     /// <param name="random">Source of the choice.</param>
     public static IPNetwork? Choose(AddressPlan plan, IEnumerable<IPNetwork> taken, Random random)
     {
+        // Counted in subnets, not in addresses: at the top of the address space the address after the last one is zero.
         var free = new List<UInt128>(Candidates);
         var size = IPMath.Size(plan.Network.BaseAddress.AddressFamily, plan.SubnetLength);
-        var last = IPMath.ToNumber(plan.SubnetMax);
-        var next = IPMath.ToNumber(plan.SubnetMin);
+        var last = IPMath.ToNumber(plan.SubnetMax) / size;
+        var next = IPMath.ToNumber(plan.SubnetMin) / size;
         foreach (var (from, to) in Ranges(plan, taken))
         {
-            for (; free.Count < Candidates && next <= last && next + size - 1 < from; next += size)
+            for (; free.Count < Candidates && next <= last && next < from / size; next++)
                 free.Add(next);
-            if (to >= next)
-                next = (to / size * size) + size;
+            next = UInt128.Max(next, (to / size) + 1);
         }
 
-        for (; free.Count < Candidates && next <= last; next += size)
+        for (; free.Count < Candidates && next <= last; next++)
             free.Add(next);
-        return free.Count == 0 ? null : new IPNetwork(IPMath.ToAddress(free[random.Next(free.Count)], plan.Network), plan.SubnetLength);
+        return free.Count == 0 ? null : new IPNetwork(IPMath.ToAddress(free[random.Next(free.Count)] * size, plan.Network), plan.SubnetLength);
     }
 
     /// <summary>Whether <paramref name="subnet"/> shares an address with any of <paramref name="taken"/>.</summary>

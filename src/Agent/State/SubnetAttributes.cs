@@ -62,7 +62,7 @@ public sealed record SubnetAttributes(IPAddress? PublicIP, IPAddress? PublicIPv6
 
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = GoObject.Parse(json);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 error = "the value is not a JSON object";
@@ -95,7 +95,7 @@ public sealed record SubnetAttributes(IPAddress? PublicIP, IPAddress? PublicIPv6
     {
         if (root.String(key) is not { Length: > 0 } text)
             return null;
-        if (!IPAddress.TryParse(text, out var address) || address.AddressFamily != family)
+        if (!IPMath.TryParse(text, family, out var address))
             throw new NetworkConfigException($"{key} \"{text}\" is not an {(family == AddressFamily.InterNetwork ? "IPv4" : "IPv6")} address");
         return address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) ? null : address;
     }

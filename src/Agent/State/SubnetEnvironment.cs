@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Accelerated.Agent.State;
 
@@ -12,7 +13,7 @@ namespace Accelerated.Agent.State;
 /// <param name="SubnetV6">The node's IPv6 subnet, or null.</param>
 /// <param name="Mtu">MTU for containers, bytes.</param>
 /// <param name="Masquerade">Whether this agent masquerades; Docker must then not.</param>
-public sealed record SubnetEnvironment(IPNetwork? Network, IPNetwork? Subnet, IPNetwork? NetworkV6, IPNetwork? SubnetV6, int Mtu, bool Masquerade)
+public sealed partial record SubnetEnvironment(IPNetwork? Network, IPNetwork? Subnet, IPNetwork? NetworkV6, IPNetwork? SubnetV6, int Mtu, bool Masquerade)
 {
     /// <summary>The file's text, byte for byte what flannel writes: unquoted, this order, absent families left out.</summary>
     public string ToFileText()
@@ -39,23 +40,16 @@ public sealed record SubnetEnvironment(IPNetwork? Network, IPNetwork? Subnet, IP
     /// </summary>
     public static IPNetwork? FindPreviousSubnet(string text)
     {
-        foreach (var line in text.Split('\n'))
+        foreach (Match match in SubnetSetting().Matches(text))
         {
-            var value = After(line, "FLANNEL_SUBNET=") ?? After(line, "--bip=");
-            if (value is not null && NetworkConfigParser.TryParseCidr(value, AddressFamily.InterNetwork, out var network))
+            if (NetworkConfigParser.TryParseCidr(match.Groups[1].Value, AddressFamily.InterNetwork, out var network))
                 return network;
         }
 
         return null;
     }
 
-    private static string? After(string line, string marker)
-    {
-        var at = line.IndexOf(marker, StringComparison.Ordinal);
-        if (at < 0)
-            return null;
-        var rest = line.AsSpan(at + marker.Length).Trim();
-        var end = rest.IndexOfAny(" \"'\r");
-        return (end < 0 ? rest : rest[..end]).ToString();
-    }
+    // A setting at the beginning of a line: what is commented out, or part of another name, does not count.
+    [GeneratedRegex(@"^[ \t]*(?:export[ \t]+)?(?:FLANNEL_SUBNET=[""']?|[A-Za-z_][A-Za-z0-9_]*=[^#\n]*--bip=)([0-9./]+)", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex SubnetSetting();
 }

@@ -19,7 +19,10 @@ public sealed partial record SubnetKey(IPNetwork IPv4, IPNetwork? IPv6)
     /// <summary>The key's text as flannel writes it (lower-case hexadecimal).</summary>
     public override string ToString() => IPv6 is { } v6 ? $"{Part(IPv4)}&{Part(v6)}" : Part(IPv4);
 
-    /// <summary>Parses a key; false for anything flannel would not have written, host bits included.</summary>
+    /// <summary>
+    /// Parses a key; false for anything flannel would not have written: host bits, leading zeros or another spelling of an address
+    /// would be a second name for a subnet, and whoever looks for the key under its own name would never find it.
+    /// </summary>
     public static bool TryParse(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SubnetKey? key)
     {
         key = null;
@@ -34,7 +37,10 @@ public sealed partial record SubnetKey(IPNetwork IPv4, IPNetwork? IPv6)
             v6 = network;
         }
 
-        key = new SubnetKey(v4, v6);
+        var parsed = new SubnetKey(v4, v6);
+        if (parsed.ToString() != text)
+            return false;
+        key = parsed;
         return true;
     }
 

@@ -23,6 +23,7 @@ internal static unsafe partial class Libc
     internal const int O_RDONLY = 0;
     internal const int O_CLOEXEC = 0x80000;
     internal const int EFD_CLOEXEC = 0x80000;
+    internal const int F_DUPFD_CLOEXEC = 1030;
     internal const int CLONE_NEWNET = 0x40000000;
     internal const short POLLIN = 1;
 
@@ -63,6 +64,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int setns(FileDescriptor fd, int type);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int fcntl(int fd, int command, int argument);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int statfs(string path, void* result);
+
+    [LibraryImport(Library)]
+    internal static partial int vsnprintf(byte* text, nuint size, byte* format, nint arguments);
 
     [LibraryImport(Library)]
     internal static partial int close(int fd);

@@ -149,6 +149,30 @@ public sealed class RouteSocket : IDisposable
         return all;
     }
 
+    /// <summary>Queueing disciplines of one interface (<c>tc qdisc show dev IF</c>); none for an interface that does not exist.</summary>
+    public IReadOnlyList<QueueDiscipline> GetQdiscs(int interfaceIndex)
+    {
+        var all = Dump(
+            "list qdiscs",
+            Rtnl.RTM_GETQDISC,
+            Rtnl.RTM_NEWQDISC,
+            TrafficControlMessages.Get(interfaceIndex),
+            TrafficControlMessages.DecodeQdisc,
+            Errno.ENODEV);
+        all.RemoveAll(q => q.InterfaceIndex != interfaceIndex); // The kernel gives those of all interfaces.
+        return all;
+    }
+
+    /// <summary>Filters on one parent of an interface (<c>tc filter show dev IF parent P</c>); tcx programs are not among them.</summary>
+    public IReadOnlyList<TrafficFilter> GetFilters(int interfaceIndex, uint parent) =>
+        Dump(
+            "list filters",
+            Rtnl.RTM_GETTFILTER,
+            Rtnl.RTM_NEWTFILTER,
+            TrafficControlMessages.Get(interfaceIndex, parent),
+            TrafficControlMessages.DecodeFilter,
+            Errno.ENODEV);
+
     /// <summary>Carries out requests in order, many per system call; a failure does not keep the later ones from being tried.</summary>
     /// <returns>One entry per request in the same order: null for done (or already so), otherwise why not.</returns>
     public IReadOnlyList<NetlinkException?> Execute(IReadOnlyList<RouteRequest> requests)

@@ -24,6 +24,10 @@ internal static class Rtnl
     internal const ushort RTM_GETNEIGH = 30;
     internal const ushort RTM_NEWRULE = 32;
     internal const ushort RTM_DELRULE = 33;
+    internal const ushort RTM_NEWQDISC = 36;
+    internal const ushort RTM_GETQDISC = 38;
+    internal const ushort RTM_NEWTFILTER = 44;
+    internal const ushort RTM_GETTFILTER = 46;
 
     internal const uint RTNLGRP_LINK = 1;
     internal const uint RTNLGRP_NEIGH = 3;
@@ -155,4 +159,17 @@ internal struct NdMsg
     internal ushort ndm_state;
     internal byte ndm_flags;
     internal byte ndm_type;
+}
+
+/// <summary>struct tcmsg.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TcMsg
+{
+    internal byte tcm_family;
+    internal byte tcm_pad1;
+    internal ushort tcm_pad2;
+    internal int tcm_ifindex;
+    internal uint tcm_handle;
+    internal uint tcm_parent;
+    internal uint tcm_info;
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using Accelerated.Lab;
 using Accelerated.System.Tests.Lab;
 
@@ -35,10 +34,10 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(0, await lab.Node(4).StopAgentAsync());
         LabNode[] staying = [lab.Node(1), lab.Node(2)];
 
-        await lab.Etcd.CtlAsync("del", KeyOf(before, lab.Node(3)).Key);
-        await Overlay.WaitAllAsync(staying, [.. before.Except([KeyOf(before, lab.Node(3))])]);
-        await lab.Etcd.CtlAsync("lease", "revoke", $"{KeyOf(before, lab.Node(4)).LeaseId:x}");
-        await Overlay.WaitAllAsync(staying, [KeyOf(before, lab.Node(1)), KeyOf(before, lab.Node(2))]);
+        await lab.Etcd.CtlAsync("del", before.KeyOf(lab.Node(3)).Key);
+        await Overlay.WaitAllAsync(staying, [.. before.Except([before.KeyOf(lab.Node(3))])]);
+        await lab.Etcd.CtlAsync("lease", "revoke", $"{before.KeyOf(lab.Node(4)).LeaseId:x}");
+        await Overlay.WaitAllAsync(staying, [before.KeyOf(lab.Node(1)), before.KeyOf(lab.Node(2))]);
         lab.Node(3).StartAgent();
         lab.Node(4).StartAgent();
 
@@ -55,7 +54,7 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 0, AgentFlags = ["--subnet-lease-ttl=30s"] });
         await lab.StartAllAsync(cancel: Cancel);
         var before = await lab.Etcd.ListAsync(cancel: Cancel);
-        var survivor = KeyOf(before, lab.Node(1));
+        var survivor = before.KeyOf(lab.Node(1));
         await lab.Node(2).KillAgentAsync();
         var watch = Stopwatch.StartNew();
 
@@ -74,7 +73,7 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         var lab = await UpAsync(new LabSpec { Nodes = 2 });
         await lab.StartAllAsync(cancel: Cancel);
         var before = await lab.Etcd.ListAsync(cancel: Cancel);
-        var own = KeyOf(before, lab.Node(1));
+        var own = before.KeyOf(lab.Node(1));
 
         if (revoked)
             await lab.Etcd.CtlAsync("lease", "revoke", $"{own.LeaseId:x}");
@@ -83,8 +82,8 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
 
         await lab.Node(1).WaitAgentAsync("the key's return", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count == 2, cancel: Cancel);
         var after = await lab.Etcd.ListAsync(cancel: Cancel);
-        Assert.Equal((own.Key, own.Value), (KeyOf(after, lab.Node(1)).Key, KeyOf(after, lab.Node(1)).Value));
-        Assert.NotEqual(0, KeyOf(after, lab.Node(1)).LeaseId);
+        Assert.Equal((own.Key, own.Value), (after.KeyOf(lab.Node(1)).Key, after.KeyOf(lab.Node(1)).Value));
+        Assert.NotEqual(0, after.KeyOf(lab.Node(1)).LeaseId);
         await Overlay.WaitAllAsync(lab.Nodes, after);
         await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
     }
@@ -94,7 +93,7 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
     {
         var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 0 });
         await lab.StartAllAsync(cancel: Cancel);
-        var own = KeyOf(await lab.Etcd.ListAsync(cancel: Cancel), lab.Node(1));
+        var own = (await lab.Etcd.ListAsync(cancel: Cancel)).KeyOf(lab.Node(1));
         const string stranger = """{"PublicIP":"192.0.2.77","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:77"}}""";
 
         await lab.Etcd.CtlAsync("put", own.Key, stranger);
@@ -102,15 +101,12 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         await lab.Node(1).WaitAgentAsync("another subnet", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count == 3, cancel: Cancel);
         var after = await lab.Etcd.ListAsync(cancel: Cancel);
         await Overlay.WaitAllAsync(lab.Nodes, after);
-        var moved = KeyOf(after, lab.Node(1)).Key;
+        var moved = after.KeyOf(lab.Node(1)).Key;
         Assert.NotEqual(own.Key, moved);
         Assert.Equal(stranger, after.Single(k => k.Key == own.Key).Value);
         Assert.EndsWith($"/{lab.Node(1).Subnet().Subnet.ToString().Replace('/', '-')}", moved, StringComparison.Ordinal);
         Assert.Contains("is taken by another node", LogFiles.Read(lab.Node(1).LogFile), StringComparison.Ordinal);
     }
-
-    private static EtcdKey KeyOf(IEnumerable<EtcdKey> keys, LabNode node) =>
-        keys.Single(k => (string?)JsonNode.Parse(k.Value)!["PublicIP"] == node.Address.ToString());
 
     private static async Task JoinAsync(LabNode node)
     {

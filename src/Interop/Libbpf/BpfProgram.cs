@@ -1,0 +1,77 @@
+using Accelerated.Interop.Native;
+
+namespace Accelerated.Interop.Libbpf;
+
+/// <summary>A loaded BPF program.</summary>
+public sealed unsafe class BpfProgram : IDisposable
+{
+    // What a program may add in front of a packet, with room to spare.
+    private const int LargestGrowth = 1024;
+
+    internal BpfProgram(FileDescriptor descriptor, string? name = null)
+    {
+        Descriptor = descriptor;
+        try
+        {
+            var info = BpfDescriptor.Info<BpfProgInfo>(descriptor, name ?? "program");
+            Id = info.id;
+            Name = name ?? info.name.ToString();
+        }
+        catch
+        {
+            descriptor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The function's name; of one that was opened from a pin the 15 characters the kernel keeps.</summary>
+    public string Name { get; }
+
+    /// <summary>The number <c>bpftool prog</c> shows.</summary>
+    public uint Id { get; }
+
+    internal FileDescriptor Descriptor { get; }
+
+    /// <summary>Opens a pinned program (<c>bpftool prog show pinned PATH</c>); null when nothing is pinned there.</summary>
+    /// <exception cref="NativeException">No access, or what is pinned is no program.</exception>
+    public static BpfProgram? OpenPinned(string path) =>
+        BpfDescriptor.OpenPinned(path, BpfDescriptor.Program) is { } fd ? new(fd) : null;
+
+    /// <summary>Keeps the program alive under a path in a BPF file system. Names there have no dots.</summary>
+    /// <exception cref="NativeException">EEXIST, ENOENT for the folder, EPERM for a file system of another kind.</exception>
+    public void Pin(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        BpfDescriptor.Pin(Descriptor, $"program {Name}", path);
+    }
+
+    /// <summary>Runs the program on a packet without a network (BPF_PROG_TEST_RUN, <c>bpftool prog run</c>). Redirects go nowhere.</summary>
+    /// <param name="packet">From the Ethernet header on; at least 14 bytes and less than a page.</param>
+    /// <param name="context">What the program sees beside the packet.</param>
+    /// <param name="repeat">How many times, for measuring; the packet that comes out has gone through all of them.</param>
+    /// <exception cref="NativeException">EINVAL: too short or too long, or the interface does not exist.</exception>
+    public BpfTestRun Run(ReadOnlySpan<byte> packet, in BpfTestContext context = default, int repeat = 1)
+    {
+        var output = new byte[packet.Length + LargestGrowth];
+        var skb = context.ToNative();
+        fixed (byte* dataIn = packet, dataOut = output)
+        {
+            var options = new BpfTestRunOpts
+            {
+                sz = (nuint)sizeof(BpfTestRunOpts),
+                data_in = dataIn,
+                data_size_in = (uint)packet.Length,
+                data_out = dataOut,
+                data_size_out = (uint)output.Length,
+                ctx_in = &skb,
+                ctx_size_in = (uint)sizeof(SkBuff),
+                repeat = repeat,
+            };
+            BpfDescriptor.Check(LibbpfApi.bpf_prog_test_run_opts(Descriptor, &options), $"run BPF program {Name}");
+            return new((int)options.retval, output[..(int)options.data_size_out], TimeSpan.FromMicroseconds(options.duration / 1000.0));
+        }
+    }
+
+    /// <summary>Closes the descriptor; a program that is pinned or attached stays.</summary>
+    public void Dispose() => Descriptor.Dispose();
+}

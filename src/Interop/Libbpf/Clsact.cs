@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using Accelerated.Interop.Native;
+using Accelerated.Interop.Netlink;
+
+namespace Accelerated.Interop.Libbpf;
+
+/// <summary>Attaches tc programs as direct-action filters under the clsact qdisc: the way of kernels without tcx.</summary>
+/// <remarks>
+/// All calls work in the network namespace of the calling thread. A filter stays until it is removed, or its interface is. A program that
+/// returns TC_ACT_UNSPEC lets the next filter decide. Nothing here says who made a qdisc: remember what <see cref="Attach"/> answered.
+/// </remarks>
+public static unsafe class Clsact
+{
+    private const string QdiscKind = "clsact";
+
+    /// <summary>Puts a program into a slot, in place of the one before if there is one
+    /// (<c>tc filter replace dev IF ingress prio P handle H bpf da …</c>).</summary>
+    /// <returns>Whether the qdisc had to be made.</returns>
+    /// <exception cref="NativeException">ENODEV: no such interface. EINVAL: a filter of another kind has the priority. EPERM: CAP_NET_ADMIN
+    /// is missing. EEXIST: an ingress qdisc is where clsact should be, and egress was asked for.</exception>
+    public static bool Attach(BpfProgram program, int interfaceIndex, TcxHook hook, TcFilterSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        var operation = $"attach {program.Name} to {hook} of interface #{interfaceIndex} as a filter";
+        var (created, warnings) = LibbpfLog.Capture(() =>
+        {
+            var both = Hook(interfaceIndex, LibbpfApi.BPF_TC_INGRESS | LibbpfApi.BPF_TC_EGRESS);
+            return LibbpfApi.bpf_tc_hook_create(&both);
+        });
+        if (created != -Errno.EEXIST)
+            BpfDescriptor.Check(created, $"make the {QdiscKind} qdisc of interface #{interfaceIndex}", warnings);
+
+        // The older ingress qdisc has the same address and one list of filters: one meant for egress would see what comes in.
+        else if (hook == TcxHook.Egress && FindQdisc(interfaceIndex) is { } kind && kind != QdiscKind)
+            throw new NativeException(operation, Errno.EEXIST, $"the interface has a qdisc {kind}, which has no egress");
+
+        (var attached, warnings) = LibbpfLog.Capture(() =>
+        {
+            var at = Hook(interfaceIndex, Point(hook));
+            var options = Options(slot);
+            options.prog_fd = (int)program.Descriptor.DangerousGetHandle();
+            options.flags = LibbpfApi.BPF_TC_F_REPLACE;
+            return LibbpfApi.bpf_tc_attach(&at, &options);
+        });
+        GC.KeepAlive(program);
+        BpfDescriptor.Check(attached, operation, warnings);
+        return created == 0;
+    }
+
+    /// <summary>The number of the program in a slot (<see cref="BpfProgram.Id"/>); null when it is empty.</summary>
+    /// <exception cref="NativeException">A filter of another kind has the slot (EINVAL).</exception>
+    public static uint? FindProgram(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
+    {
+        LibbpfApi.EnsureLoaded();
+        if (FindQdisc(interfaceIndex) is null)
+            return null;
+        var ((result, id), warnings) = LibbpfLog.Capture(() =>
+        {
+            var at = Hook(interfaceIndex, Point(hook));
+            var options = Options(slot);
+            return (LibbpfApi.bpf_tc_query(&at, &options), options.prog_id);
+        });
+        if (result is -Errno.ENOENT or -Errno.ENODEV)
+            return null;
+        BpfDescriptor.Check(result, $"look for the filter on {hook} of interface #{interfaceIndex}", warnings);
+        return id;
+    }
+
+    /// <summary>Empties a slot; false when it was, or the interface is gone. The qdisc stays.</summary>
+    public static bool Detach(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
+    {
+        LibbpfApi.EnsureLoaded();
+        if (FindQdisc(interfaceIndex) is null)
+            return false;
+        var (result, warnings) = LibbpfLog.Capture(() =>
+        {
+            var at = Hook(interfaceIndex, Point(hook));
+            var options = Options(slot);
+            return LibbpfApi.bpf_tc_detach(&at, &options);
+        });
+        if (result is -Errno.ENOENT or -Errno.ENODEV)
+            return false;
+        BpfDescriptor.Check(result, $"remove the filter from {hook} of interface #{interfaceIndex}", warnings);
+        return true;
+    }
+
+    /// <summary>Removes the clsact qdisc if no filter is left under it. Only for one that <see cref="Attach"/> made.</summary>
+    /// <returns>Whether it was removed; false also when there is none.</returns>
+    public static bool RemoveQdiscIfUnused(int interfaceIndex)
+    {
+        LibbpfApi.EnsureLoaded();
+        using (var route = RouteSocket.Open())
+        {
+            if (FindQdisc(route, interfaceIndex) != QdiscKind
+                || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactIngress).Count > 0
+                || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactEgress).Count > 0)
+                return false;
+        }
+
+        var (result, warnings) = LibbpfLog.Capture(() =>
+        {
+            var both = Hook(interfaceIndex, LibbpfApi.BPF_TC_INGRESS | LibbpfApi.BPF_TC_EGRESS);
+            return LibbpfApi.bpf_tc_hook_destroy(&both);
+        });
+        if (result is -Errno.ENOENT or -Errno.ENODEV)
+            return false;
+        BpfDescriptor.Check(result, $"remove the {QdiscKind} qdisc of interface #{interfaceIndex}", warnings);
+        return true;
+    }
+
+    private static int Point(TcxHook hook) => hook == TcxHook.Ingress ? LibbpfApi.BPF_TC_INGRESS : LibbpfApi.BPF_TC_EGRESS;
+
+    private static BpfTcHook Hook(int interfaceIndex, int points) =>
+        new() { sz = (nuint)Unsafe.SizeOf<BpfTcHook>(), ifindex = interfaceIndex, attach_point = points };
+
+    private static BpfTcOpts Options(TcFilterSlot slot) =>
+        new() { sz = (nuint)Unsafe.SizeOf<BpfTcOpts>(), handle = slot.Handle, priority = slot.Priority };
+
+    private static string? FindQdisc(int interfaceIndex)
+    {
+        using var route = RouteSocket.Open();
+        return FindQdisc(route, interfaceIndex);
+    }
+
+    private static string? FindQdisc(RouteSocket route, int interfaceIndex) =>
+        route.GetQdiscs(interfaceIndex).FirstOrDefault(q => q.Parent == TrafficControlMessages.TC_H_CLSACT)?.Kind;
+}

@@ -1,0 +1,56 @@
+using System.Runtime.InteropServices;
+
+namespace Accelerated.Interop.Libbpf.Overlay;
+
+/// <summary>The one entry of the config map, under key 0 (struct config_value of bpf/types.h). With a VNI of 0 the programs pass everything on.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 44)]
+public struct ConfigValue
+{
+    /// <summary>The vxlan device.</summary>
+    [FieldOffset(0)]
+    public uint OverlayIfindex;
+
+    /// <summary>The interface outer packets leave by.</summary>
+    [FieldOffset(4)]
+    public uint UnderlayIfindex;
+
+    /// <summary>Source address of outer packets.</summary>
+    [FieldOffset(8)]
+    public OverlayAddress Local;
+
+    /// <summary>Hardware address of the vxlan device.</summary>
+    [FieldOffset(24)]
+    public OverlayMac OverlayMac;
+
+    /// <summary>How strictly packets that come in are judged.</summary>
+    [FieldOffset(30)]
+    public OverlayGuard Guard;
+
+    /// <summary>Zero.</summary>
+    [FieldOffset(31)]
+    public byte Reserved;
+
+    /// <summary>The VXLAN network identifier.</summary>
+    [FieldOffset(32)]
+    public uint Vni;
+
+    /// <summary>The UDP port VXLAN is sent to and received on.</summary>
+    [FieldOffset(36)]
+    public ushort Port;
+
+    /// <summary>The lowest UDP source port of outer packets.</summary>
+    [FieldOffset(38)]
+    public ushort SourcePortLow;
+
+    /// <summary>The UDP source port of outer packets stays below this.</summary>
+    [FieldOffset(40)]
+    public ushort SourcePortHigh;
+
+    /// <summary>1 if lane 1 in decapsulates, 0 if the driver does.</summary>
+    [FieldOffset(42)]
+    public byte TunnelIn;
+
+    /// <summary>Zero.</summary>
+    [FieldOffset(43)]
+    public byte Reserved2;
+}

@@ -1,0 +1,11 @@
+namespace Accelerated.Interop.Libbpf.Overlay;
+
+/// <summary>Index into the lane_stats map (enum lane of bpf/types.h).</summary>
+public enum OverlayLane
+{
+    /// <summary>LANE_1_OUT.</summary>
+    Lane1Out = 0,
+
+    /// <summary>LANE_1_IN.</summary>
+    Lane1In = 1,
+}

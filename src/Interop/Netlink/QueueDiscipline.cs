@@ -1,0 +1,8 @@
+namespace Accelerated.Interop.Netlink;
+
+/// <summary>A queueing discipline of an interface (<c>tc qdisc</c>).</summary>
+/// <param name="InterfaceIndex">The interface.</param>
+/// <param name="Kind">noqueue, fq_codel, clsact …</param>
+/// <param name="Handle">Its number, major in the upper 16 bits.</param>
+/// <param name="Parent">Where it is attached: 0xffffffff at the root, 0xfffffff1 for clsact and ingress.</param>
+public sealed record QueueDiscipline(int InterfaceIndex, string Kind, uint Handle, uint Parent);

@@ -1,0 +1,221 @@
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Etcd;
+
+namespace Accelerated.Agent.Tests.Cli;
+
+public sealed class AgentFlagsTests
+{
+    // Every flag that flannel knows ("Flags" in docs/flannel.md) with a value that must not stop a node from starting.
+    public static TheoryData<string> FlannelsFlags =>
+    [
+        "-etcd-endpoints=https://192.0.2.250:2379,https://192.0.2.251:2379", "-etcd-prefix=/coreos.com/network", "-etcd-keyfile=", "-etcd-certfile=",
+        "-etcd-cafile=/etc/etcd/ca.pem", "-etcd-username=", "-etcd-password=", "-iface=eth0", "-iface-regex=^10", "-iface-can-reach=192.0.2.250",
+        "-public-ip=203.0.113.7", "-public-ipv6=", "-subnet-file=/run/flannel/subnet.env", "-subnet-lease-renew-margin=60", "-ip-masq",
+        "-ip-masq-fully-random-disable", "-iptables-resync=5", "-iptables-forward-rules=false", "-ip-blackhole-route=false", "-healthz-ip=127.0.0.1",
+        "-healthz-port=0", "-kube-subnet-mgr=false", "-kube-subnet-mgr=0", "-kube-api-url=", "-kube-annotation-prefix=flannel.alpha.coreos.com",
+        "-kubeconfig-file=", "-net-config-path=/etc/kube-flannel/net-conf.json", "-set-node-network-unavailable=true", "-v=0", "-vmodule=",
+        "-log_backtrace_at=:0",
+    ];
+
+    // Argument or VARIABLE=value, the whole message.
+    public static TheoryData<string, string> Refused => new()
+    {
+        { "--kube-subnet-mgr",
+            "--kube-subnet-mgr=true: subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node" },
+        { "--kube-subnet-mgr=1",
+            "--kube-subnet-mgr=1: subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node" },
+        { "FLANNELD_KUBE_SUBNET_MGR=true",
+            "FLANNELD_KUBE_SUBNET_MGR=true: subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node" },
+        { "--ip-blackhole-route", "--ip-blackhole-route=true: not supported in this version: remove the flag" },
+        { "--public-ipv6=2001:db8::1", "--public-ipv6=2001:db8::1: IPv6 is not supported in this version: remove the flag" },
+        { "--healthz-port=8080", "--healthz-port=8080: there is no health port in this version: remove the flag and use accelerated status" },
+        { "FLANNELD_HEALTHZ_PORT=8080",
+            "FLANNELD_HEALTHZ_PORT=8080: there is no health port in this version: remove the flag and use accelerated status" },
+        { "--datapath=bpf", "--datapath=bpf: not in this version: use auto or kernel" },
+        { "--datapath=host-gw", "--datapath=host-gw: not in this version: use auto or kernel" },
+        { "--datapath=fast", "--datapath=fast: expected auto or kernel" },
+        { "--subnet-lease-renew-margin=0", "--subnet-lease-renew-margin=0: expected 1 to 1439 minutes" },
+        { "--subnet-lease-renew-margin=1440", "--subnet-lease-renew-margin=1440: expected 1 to 1439 minutes" },
+        { "FLANNELD_SUBNET_LEASE_RENEW_MARGIN=-1", "FLANNELD_SUBNET_LEASE_RENEW_MARGIN=-1: expected 1 to 1439 minutes" },
+        { "--subnet-lease-renew-margin=1h", "--subnet-lease-renew-margin=1h: expected a whole number" },
+        { "--subnet-lease-ttl=29s", "--subnet-lease-ttl=29s: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=721h", "--subnet-lease-ttl=721h: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=1d", "--subnet-lease-ttl=1d: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=60", "--subnet-lease-ttl=60: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=", "--subnet-lease-ttl=: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=h", "--subnet-lease-ttl=h: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=-24h", "--subnet-lease-ttl=-24h: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=99999999999999999999999h",
+            "--subnet-lease-ttl=99999999999999999999999h: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=NaNs", "--subnet-lease-ttl=NaNs: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "--subnet-lease-ttl=Infinityh", "--subnet-lease-ttl=Infinityh: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
+        { "FLANNELD_RECONCILE_INTERVAL=0s", "FLANNELD_RECONCILE_INTERVAL=0s: expected a duration like 90s, 15m or 24h, from 1s to 1h" },
+        { "--public-ip=host-1", "--public-ip=host-1: expected an IPv4 address" },
+        { "--public-ip=2001:db8::1", "--public-ip=2001:db8::1: expected an IPv4 address" },
+        { "--public-ip=192.0.513", "--public-ip=192.0.513: expected an IPv4 address" },
+        { "FLANNELD_PUBLIC_IP=x", "FLANNELD_PUBLIC_IP=x: expected an IPv4 address" },
+        { "--iface-can-reach=x", "--iface-can-reach=x: expected an IPv4 address" },
+        { "--etcd-prefix=", "--etcd-prefix=: expected a path like /coreos.com/network" },
+        { "--etcd-prefix=/", "--etcd-prefix=/: expected a path like /coreos.com/network" },
+        { "--etcd-prefix=coreos.com/network", "--etcd-prefix=coreos.com/network: expected a path like /coreos.com/network" },
+        { "--subnet-file=", "--subnet-file=: expected a path" },
+        { "--run-dir=", "--run-dir=: expected a path" },
+        { "--state-dir=", "--state-dir=: expected a path" },
+        { "--instance=", "--instance=: expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit" },
+        { "--instance=A", "--instance=A: expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit" },
+        { "--instance=../x", "--instance=../x: expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit" },
+        { "--instance=a\n", "--instance=a\n: expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit" },
+        { "--ip-masq=yes", "--ip-masq=yes: expected true or false" },
+        { "FLANNELD_IP_MASQ=yes", "FLANNELD_IP_MASQ=yes: expected true or false" },
+        { "--iface", "--iface needs a value: write --iface=eth0" },
+        { "--ifcae=eth0", "--ifcae is not a flag of the agent: did you mean --iface? (accelerated agent --help lists them)" },
+    };
+
+    [Fact]
+    public void Read_WithoutAnything_HasFlannelsDefaults()
+    {
+        var options = Read();
+
+        Assert.Equal(["http://127.0.0.1:4001", "http://127.0.0.1:2379"], options.Etcd.Endpoints.Select(e => e.GetLeftPart(UriPartial.Authority)));
+        Assert.Equal((null, null, null, null, null),
+            (options.Etcd.CaFile, options.Etcd.CertFile, options.Etcd.KeyFile, options.Etcd.Username, options.Etcd.Password));
+        Assert.Equal("/coreos.com/network", options.EtcdPrefix);
+        Assert.Equal("/run/flannel/subnet.env", options.SubnetFile);
+        Assert.Equal((false, true, true), (options.Firewall.Masquerade, options.Firewall.FullyRandom, options.Firewall.AcceptForwarded));
+        Assert.Equal(TimeSpan.FromHours(24), options.SubnetLeaseTtl);
+        Assert.Equal(TimeSpan.FromHours(1), options.RenewMargin);
+        Assert.Equal(("/run/accelerated", "/var/lib/accelerated", "default"), (options.RunDirectory, options.StateDirectory, options.Instance));
+        Assert.Equal((DatapathChoice.Auto, TimeSpan.FromSeconds(10), false), (options.Datapath, options.ReconcileInterval, options.Verbose));
+        Assert.Empty(options.Underlay.Interfaces);
+        Assert.Empty(options.Underlay.Patterns);
+        Assert.Null(options.Underlay.CanReach);
+        Assert.Null(options.Underlay.PublicIP);
+        Assert.Empty(options.Notices);
+    }
+
+    // Lines from published unit and environment files.
+    [Fact]
+    public void Read_OfLinesThatPeopleUse_UnderstandsThem()
+    {
+        var options = Read(
+            "--etcd-endpoints=https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379", "-etcd-cafile=/opt/ca.pem", "-etcd-certfile=/opt/c.pem",
+            "-etcd-keyfile=/opt/k.pem", "-etcd-prefix=/kube/network/", "--ip-masq", "-iface", "eth1", "-iface=10.0.0.4", "-iface-regex", "eth.*|enp.*",
+            "--public-ip", "203.0.113.7", "-v=10");
+
+        Assert.Equal(3, options.Etcd.Endpoints.Count);
+        Assert.Equal(("/opt/ca.pem", "/opt/c.pem", "/opt/k.pem"), (options.Etcd.CaFile, options.Etcd.CertFile, options.Etcd.KeyFile));
+        Assert.Equal("/kube/network", options.EtcdPrefix);
+        Assert.True(options.Firewall.Masquerade);
+        Assert.Equal(["eth1", "10.0.0.4"], options.Underlay.Interfaces);
+        Assert.Equal(["eth.*|enp.*"], options.Underlay.Patterns);
+        Assert.Equal("203.0.113.7", options.Underlay.PublicIP!.ToString());
+        Assert.True(options.Verbose);
+    }
+
+    [Fact]
+    public void Read_OfTheEnvironment_LetsTheCommandLineWin()
+    {
+        var options = new AgentFlags().Read(["--etcd-prefix=/line", "--ip-masq=false"], Variables(
+            "FLANNELD_ETCD_PREFIX=/environment", "FLANNELD_IP_MASQ=true", "FLANNELD_ETCD_ENDPOINTS=http://192.0.2.250:2379", "FLANNELD_IFACE=eth1",
+            "FLANNELD_ETCD_USERNAME=root", "FLANNELD_ETCD_PASSWORD=secret", "FLANNELD_SUBNET_FILE=", "FLANNELD_IPTABLES_FORWARD_RULES=f"));
+
+        Assert.Equal(("/line", false), (options.EtcdPrefix, options.Firewall.Masquerade));
+        Assert.Equal("192.0.2.250", Assert.Single(options.Etcd.Endpoints).Host);
+        Assert.Equal(["eth1"], options.Underlay.Interfaces);
+        Assert.Equal(("root", "secret"), (options.Etcd.Username, options.Etcd.Password));
+        Assert.Equal("/run/flannel/subnet.env", options.SubnetFile);
+        Assert.False(options.Firewall.AcceptForwarded);
+    }
+
+    [Theory]
+    [MemberData(nameof(FlannelsFlags))]
+    public void Read_OfAFlagOfFlannels_Succeeds(string argument) => Read(argument);
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void Read_OfSomethingWrong_NamesTheFlagOrVariable(string argument, string expected)
+    {
+        var e = Assert.Throws<CommandLineException>(() =>
+            argument.StartsWith("FLANNELD_", StringComparison.Ordinal) ? new AgentFlags().Read([], Variables(argument)) : Read(argument));
+        Assert.Equal(expected, e.Message);
+    }
+
+    [Theory]
+    [InlineData("--iface-regex=(")]
+    [InlineData("FLANNELD_IFACE_REGEX=(")]
+    public void Read_OfABadPattern_NamesItAndWhatIsWrong(string argument)
+    {
+        var e = Assert.Throws<CommandLineException>(() =>
+            argument[0] == '-' ? Read(argument) : new AgentFlags().Read([], Variables(argument)));
+
+        Assert.StartsWith($"{argument}: not a regular expression (", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--etcd-endpoints=")]
+    [InlineData("--etcd-endpoints=,")]
+    [InlineData("--etcd-endpoints=ftp://192.0.2.250:2379")]
+    [InlineData("--etcd-endpoints=http://192.0.2.250:2379,ht tp://x")]
+    [InlineData("--etcd-endpoints=http://root:secret@192.0.2.250:2379")]
+    [InlineData("--etcd-endpoints=http://192.0.2.250:2379/v3")]
+    public void Read_OfABadEndpoint_NamesTheFlagAndNoSecret(string argument)
+    {
+        // The client checks endpoints where it is told them; either way the operator reads which flag it is.
+        var e = Assert.ThrowsAny<Exception>(() => Read(argument));
+
+        Assert.True(e is CommandLineException or EtcdOptionsException, e.ToString());
+        Assert.StartsWith("--etcd-endpoints", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--etcd-endpoints=192.0.2.250:2379", "http://192.0.2.250:2379/")] // flannel's client takes it as well.
+    [InlineData("--etcd-endpoints= http://a:1 , http://b:2 ", "http://a:1/ http://b:2/")]
+    public void Read_OfEndpointsAsPeopleWriteThem_UnderstandsThem(string argument, string expected) =>
+        Assert.Equal(expected, string.Join(' ', Read(argument).Etcd.Endpoints));
+
+    [Fact]
+    public void Read_OfFlagsWithoutEffect_SaysSo()
+    {
+        var options = new AgentFlags().Read(["-iptables-resync=10", "-vmodule=x=2"], Variables("FLANNELD_HEALTHZ_IP=0.0.0.0"));
+
+        Assert.Equal(
+            [
+                "--iptables-resync has no effect: rules are watched and repaired at once, there is no polling",
+                "--vmodule has no effect: per-file log levels are a glog feature; use -v",
+                "FLANNELD_HEALTHZ_IP has no effect: there is no health port in this version; use accelerated status",
+            ],
+            options.Notices);
+    }
+
+    [Theory]
+    [InlineData("--subnet-lease-ttl=30s", 30)]
+    [InlineData("--subnet-lease-ttl=1.5m", 90)]
+    [InlineData("--subnet-lease-ttl=720h", 2_592_000)]
+    public void Read_OfADuration_UnderstandsItsUnit(string argument, int seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Read(argument).SubnetLeaseTtl);
+
+    [Fact]
+    public void SocketPath_OfInstances_DoesNotCollide()
+    {
+        Assert.Equal("/run/accelerated/agent.sock", AgentOptions.SocketPath("/run/accelerated", "default"));
+        Assert.Equal("/run/accelerated/b/agent.sock", AgentOptions.SocketPath("/run/accelerated", "b"));
+        Assert.Equal("/run/accelerated/agent.lock", AgentOptions.LockPath("/run/accelerated", "default"));
+    }
+
+    [Fact]
+    public void Help_OfTheAgent_ListsEveryFlagThatDoesSomething()
+    {
+        var help = new AgentFlags().Help().ToList();
+
+        Assert.Contains("  --etcd-endpoints=http://192.0.2.250:2379", help);
+        Assert.Contains("        etcd members, separated by commas (default http://127.0.0.1:4001,http://127.0.0.1:2379)", help);
+        Assert.Contains("  --ip-masq", help);
+        Assert.DoesNotContain(help, l => l.Contains("kube", StringComparison.Ordinal));
+    }
+
+    private static AgentOptions Read(params string[] arguments) => new AgentFlags().Read(arguments, _ => null);
+
+    private static Func<string, string?> Variables(params string[] variables) =>
+        name => variables.Select(v => v.Split('=', 2)).FirstOrDefault(v => v[0] == name)?[1];
+}

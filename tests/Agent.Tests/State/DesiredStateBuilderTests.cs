@@ -1,0 +1,229 @@
+using System.Net;
+using Accelerated.Agent.Etcd;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+
+namespace Accelerated.Agent.Tests.State;
+
+public sealed class DesiredStateBuilderTests
+{
+    private const string OwnKey = "10.5.60.0-24";
+    private const string OwnMac = "76:19:b2:0f:7d:a4";
+    private static readonly NodeFacts Node = new("eth0", 2, 1500, IPAddress.Parse("192.0.2.1"), 24, null, true, true);
+    private static readonly FirewallOptions Firewall = new(true, true, true);
+
+    // Name, value, the reason it is left out for.
+    public static TheoryData<string, string, string> Refused => new()
+    {
+        { "10.6.1.0-24", Value("192.0.2.7"), "10.6.1.0/24 is not inside Network 10.5.0.0/16" },
+        { "10.4.0.0-15", Value("192.0.2.7"), "10.4.0.0/15 is not inside Network 10.5.0.0/16" },
+        { "0.0.0.0-0&fd00:42:0:3d::-64", Value("192.0.2.7"), "0.0.0.0/0 is not inside Network 10.5.0.0/16" },
+        { "10.5.60.128-25", Value("192.0.2.7"), "the subnet overlaps this node's own 10.5.60.0/24" },
+        { "10.5.0.0-16", Value("192.0.2.7"), "the subnet overlaps this node's own 10.5.60.0/24" },
+        { "10.5.60.0-24&fd00:42:0:3d::-64", Value("192.0.2.7"), "the subnet overlaps this node's own 10.5.60.0/24" },
+        { "10.5.1.0-24", """{"BackendType":"vxlan","BackendData":{"VtepMAC":"02:00:00:00:00:07"}}""", "PublicIP is missing" },
+        { "10.5.1.0-24", Value("0.0.0.0"), "PublicIP is missing" },
+        { "10.5.1.0-24", Value("0.1.2.3"), "PublicIP 0.1.2.3 is not a unicast address" },
+        { "10.5.1.0-24", Value("127.0.0.1"), "PublicIP 127.0.0.1 is not a unicast address" },
+        { "10.5.1.0-24", Value("224.0.0.1"), "PublicIP 224.0.0.1 is not a unicast address" },
+        { "10.5.1.0-24", Value("255.255.255.255"), "PublicIP 255.255.255.255 is not a unicast address" },
+        { "10.5.1.0-24", Value("192.0.2.1"), "PublicIP 192.0.2.1 is this node's own: a left-over lease of this node, or two nodes with one address" },
+        { "10.5.1.0-24", Value("203.0.113.7"), "PublicIP 203.0.113.7 is this node's own: a left-over lease of this node, or two nodes with one address" },
+        { "10.5.1.0-24", Value("10.5.1.9"), "PublicIP 10.5.1.9 is inside the subnet it should lead to" },
+        { "10.5.1.0-24", Value("192.0.2.7", type: "host-gw"), "BackendType is \"host-gw\", not vxlan" },
+        { "10.5.1.0-24", """{"PublicIP":"192.0.2.7"}""", "BackendType is \"\", not vxlan" },
+        { "10.5.1.0-24", """{"PublicIP":"192.0.2.7","BackendType":"vxlan","BackendData":{"VNI":1}}""", "BackendData has no VtepMAC" },
+        { "10.5.1.0-24", Value("192.0.2.7", mac: "00:00:00:00:00:00"), "VtepMAC 00:00:00:00:00:00 is not a unicast address" },
+        { "10.5.1.0-24", Value("192.0.2.7", mac: "01:00:5e:00:00:01"), "VtepMAC 01:00:5e:00:00:01 is not a unicast address" },
+        { "10.5.1.0-24", Value("192.0.2.7", mac: "ff:ff:ff:ff:ff:ff"), "VtepMAC ff:ff:ff:ff:ff:ff is not a unicast address" },
+
+        // The kernel's driver drops what comes in with the device's own address as source (vxlan_set_mac).
+        { "10.5.1.0-24", Value("192.0.2.7", mac: OwnMac), $"VtepMAC {OwnMac} is also claimed by {OwnKey}: frames can go to one of them only" },
+        { "10.5.1.0-24", "poison", "the value is not JSON" },
+    };
+
+    [Fact]
+    public void Build_ForTheRecordedVxlanNode_IsWhatFlannelProgrammed()
+    {
+        var state = Build(Fixtures.Leases("vxlan"), node: Node, publicIP: "192.0.2.1");
+
+        Assert.Equal(
+            """
+            device flannel.1 vni 1 port 8472 dev 2 local 192.0.2.1 mac 76:19:b2:0f:7d:a4 mtu 1450 up network 10.5.0.0/16 subnet 10.5.60.0/24
+              10.5.88.0-24: 10.5.88.0/24 via 10.5.88.0 lladdr 6e:0b:24:f3:bc:5a dst 192.0.2.2
+            firewall 10.5.0.0/16 10.5.60.0/24 masquerade random forward
+            env FLANNEL_NETWORK=10.5.0.0/16 FLANNEL_SUBNET=10.5.60.1/24 FLANNEL_MTU=1450 FLANNEL_IPMASQ=true
+            prune
+
+            """,
+            state.InWords());
+    }
+
+    [Fact]
+    public void Build_OfManyPeers_SortsThemByAddress()
+    {
+        var state = Build([Own, ("10.5.100.0-24", Value("192.0.2.2", 2)), ("10.5.9.0-24", Value("192.0.2.3", 3)), ("10.5.10.0-24", Value("192.0.2.4", 4))]);
+
+        Assert.Equal(["10.5.9.0-24", "10.5.10.0-24", "10.5.100.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Empty(state.Rejected);
+    }
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void Build_WithALeaseThatCannotBeUsed_LeavesItOutWithTheReason(string name, string value, string reason)
+    {
+        var state = Build([Own, (name, value), ("10.5.9.0-24", Value("192.0.2.9", 9))]);
+
+        Assert.Equal([$"{name} → {reason}"], state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
+        Assert.Equal(["10.5.9.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+    }
+
+    [Fact]
+    public void Build_WithASubnetAroundTheOwnUnderlayAddress_LeavesItOut()
+    {
+        var state = Build([Own, ("10.5.1.0-24", Value("192.0.2.9"))], node: Node with { Address = IPAddress.Parse("10.5.1.7") });
+
+        Assert.Equal("10.5.1.0/24 contains this node's own address 10.5.1.7", Assert.Single(state.Rejected).Value);
+        Assert.Empty(state.Devices[0].Peers);
+    }
+
+    [Fact]
+    public void Build_WithOneMacTwice_KeepsTheFirstKeyOnly()
+    {
+        var state = Build([Own, ("10.5.2.0-24", Value("192.0.2.3", 5)), ("10.5.1.0-24", Value("192.0.2.2", 5)), ("10.5.3.0-24", Value("192.0.2.4", 6))]);
+
+        Assert.Equal(["10.5.1.0-24", "10.5.3.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.2.0-24 → VtepMAC 02:00:00:00:00:05 is also claimed by 10.5.1.0-24: frames can go to one of them only"],
+            state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
+    }
+
+    [Fact]
+    public void Build_WithOverlappingSubnets_KeepsTheOneThatBeginsFirst()
+    {
+        var state = Build([
+            Own,
+            ("10.5.8.0-21", Value("192.0.2.2", 2)), // 10.5.8.0 – 10.5.15.255
+            ("10.5.9.0-24", Value("192.0.2.3", 3)),
+            ("10.5.15.0-24", Value("192.0.2.4", 4)),
+            ("10.5.16.0-24", Value("192.0.2.5", 5)),
+            ("10.5.16.0-23", Value("192.0.2.6", 6)),
+            ("10.5.17.0-24", Value("192.0.2.7", 7))]);
+
+        Assert.Equal(["10.5.8.0-21", "10.5.16.0-24", "10.5.17.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Equal(
+            [
+                "10.5.15.0-24 → the subnet overlaps 10.5.8.0-21",
+                "10.5.16.0-23 → the subnet overlaps 10.5.16.0-24",
+                "10.5.9.0-24 → the subnet overlaps 10.5.8.0-21",
+            ],
+            state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
+    }
+
+    [Fact]
+    public void Build_OfTheOwnLeaseAlone_HasNoPeersAndRejectsNothing()
+    {
+        // Also when the view holds an older value of it than was written.
+        var state = Build([(OwnKey, Value("192.0.2.1", 9))]);
+
+        Assert.Empty(state.Devices[0].Peers);
+        Assert.Empty(state.Rejected);
+    }
+
+    [Theory]
+    [InlineData(1500, 0, 1450)]
+    [InlineData(9000, 0, 8950)]
+    [InlineData(9000, 1500, 1450)]
+    [InlineData(1500, 1400, 1350)]
+    [InlineData(1500, 9000, 1450)] // The kernel refuses a device larger than the underlay (vxlan_change_mtu: EINVAL).
+    public void Build_OfTheMtu_TakesTheTunnelOffTheSmallerOne(int underlay, int configured, int expected)
+    {
+        var state = Build([Own], node: Node with { Mtu = underlay }, config: Config($"\"MTU\":{configured}"));
+
+        Assert.Equal(expected, state.Devices[0].Mtu);
+        Assert.Equal(expected, state.SubnetFile.Mtu);
+    }
+
+    [Fact]
+    public void Build_BehindNat_SendsFromTheInterfaceAddress()
+    {
+        var state = Build([Own], publicIP: "203.0.113.7");
+
+        Assert.Equal("192.0.2.1", state.Devices[0].Local.ToString());
+    }
+
+    [Fact]
+    public void Build_OfTheBackendsSettings_CarriesThemToTheDevice()
+    {
+        var device = Build([Own], config: Config("\"VNI\":7,\"Port\":4789,\"GBP\":true,\"Learning\":true")).Devices[0];
+
+        Assert.Equal(("flannel.7", 7u, (ushort)4789, true, true), (device.Name, device.Vni, device.Port, device.Gbp, device.Learning));
+    }
+
+    [Theory]
+    [InlineData(true, false, true)]
+    [InlineData(false, false, false)]
+    [InlineData(true, true, false)]
+    public void Build_OfAViewThatIsNotCertain_MustNotPrune(bool complete, bool provisional, bool expected)
+    {
+        var view = View([Own]) with { IsComplete = complete, IsProvisional = provisional };
+
+        Assert.Equal(expected, DesiredStateBuilder.Build(Config(), OwnSubnet(view), view, Node, Firewall).MayPrune);
+    }
+
+    [Fact]
+    public void Build_OfEqualInputsInAnyOrder_GivesAnEqualState() => Rounds.Run(500, random =>
+    {
+        var leases = new List<(string, string)> { Own };
+        for (var i = random.Next(40); i > 0; i--)
+        {
+            var name = random.Percent(80) ? $"10.5.{random.Next(256)}.0-24" : $"10.{random.Next(4, 7)}.{random.Next(64) * 4}.0-{random.Next(20, 23)}";
+            if (leases.All(l => l.Item1 != name))
+                leases.Add((name, Value($"192.0.2.{random.Next(1, 60)}", random.Next(40), random.Percent(90) ? "vxlan" : "udp")));
+        }
+
+        var expected = Build(leases);
+        for (var i = 0; i < 3; i++)
+        {
+            var shuffled = leases.ToArray();
+            random.Shuffle(shuffled);
+            Assert.Equal(expected.InWords(), Build(shuffled).InWords());
+        }
+
+        // Every lease but the own one is either programmed or explained, never both, never neither.
+        var programmed = expected.Devices[0].Peers.Select(p => p.Key).ToList();
+        Assert.Empty(programmed.Intersect(expected.Rejected.Keys));
+        Assert.Equal(
+            leases.Select(l => l.Item1).Where(n => n != OwnKey && SubnetKey.TryParse(n, out _)).Order(StringComparer.Ordinal),
+            programmed.Concat(expected.Rejected.Keys.Where(k => SubnetKey.TryParse(k, out _))).Order(StringComparer.Ordinal));
+        var peers = expected.Devices[0].Peers;
+        Assert.Equal(peers.Length, peers.Select(p => p.VtepMac).Append(MacAddress.Parse(OwnMac)).Distinct().Count() - 1);
+        for (var i = 1; i < peers.Length; i++)
+            Assert.True(IPMath.Range(peers[i - 1].Subnet).Last < IPMath.Range(peers[i].Subnet).First, $"{peers[i - 1].Key} {peers[i].Key}");
+    });
+
+    private static (string Name, string Value) Own => (OwnKey, Value("192.0.2.1", mac: OwnMac));
+
+    private static NetworkConfig Config(string backend = "\"VNI\":1") =>
+        NetworkConfigParser.Parse($$$"""{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan",{{{backend}}}}}""");
+
+    private static string Value(string publicIP, int number = 7, string type = "vxlan", string? mac = null) =>
+        $$$"""{"PublicIP":"{{{publicIP}}}","PublicIPv6":null,"BackendType":"{{{type}}}","BackendData":{"VNI":1,"VtepMAC":"{{{mac ?? $"02:00:00:00:00:{number:x2}"}}}"}}""";
+
+    private static LeaseView View(IEnumerable<(string Name, string Value)> leases) => LeaseViewBuilder.FromSnapshot(
+        new EtcdRange(9, [.. leases.Select(l => new EtcdEntry(l.Name, l.Value, 1, 1, 1, 0))]), "");
+
+    private static OwnSubnet OwnSubnet(LeaseView view, string publicIP = "192.0.2.1")
+    {
+        var lease = view.Leases.GetValueOrDefault(OwnKey)!;
+        return new OwnSubnet(
+            lease with { Attributes = new SubnetAttributes(IPAddress.Parse(publicIP), null, "vxlan", new VtepData(1, MacAddress.Parse(OwnMac)), null) }, false);
+    }
+
+    // The own PublicIP is not the interface's unless a test says so: the refusals of both are then seen.
+    private static DesiredState Build(
+        IEnumerable<(string Name, string Value)> leases, NodeFacts? node = null, NetworkConfig? config = null, string publicIP = "203.0.113.7")
+    {
+        var view = View(leases);
+        return DesiredStateBuilder.Build(config ?? Config(), OwnSubnet(view, publicIP), view, node ?? Node, Firewall);
+    }
+}

@@ -1,0 +1,32 @@
+using System.Globalization;
+using System.Text;
+using Accelerated.Agent.State;
+
+namespace Accelerated.Agent.Tests.State;
+
+/// <summary>A desired state as text, complete, so that two can be compared and a difference be read.</summary>
+internal static class DesiredStateWords
+{
+    internal static string InWords(this DesiredState state)
+    {
+        var text = new StringBuilder();
+        foreach (var d in state.Devices)
+        {
+            text.Append(CultureInfo.InvariantCulture,
+                $"device {d.Name} vni {d.Vni} port {d.Port} dev {d.UnderlayIndex} local {d.Local} mac {d.Mac} mtu {d.Mtu}")
+                .Append(d.Learning ? " learning" : "").Append(d.Gbp ? " gbp" : "").Append(d.UnderlayIsUp ? " up" : " down")
+                .Append(CultureInfo.InvariantCulture, $" network {d.Network} subnet {d.Subnet}\n");
+            foreach (var p in d.Peers)
+                text.Append(CultureInfo.InvariantCulture, $"  {p.Key}: {p.Subnet} via {p.Vtep} lladdr {p.VtepMac} dst {p.Remote}\n");
+        }
+
+        var f = state.Firewall;
+        text.Append(CultureInfo.InvariantCulture, $"firewall {f.Network} {f.Subnet}")
+            .Append(f.Masquerade ? " masquerade" : "").Append(f.FullyRandom ? " random" : "").Append(f.AcceptForwarded ? " forward" : "").Append('\n');
+        text.Append(CultureInfo.InvariantCulture, $"env {state.SubnetFile.ToFileText().TrimEnd().Replace('\n', ' ')}\n");
+        text.Append(state.MayPrune ? "prune\n" : "keep\n");
+        foreach (var (key, reason) in state.Rejected)
+            text.Append(CultureInfo.InvariantCulture, $"rejected {key}: {reason}\n");
+        return text.ToString();
+    }
+}

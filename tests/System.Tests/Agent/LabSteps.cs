@@ -1,0 +1,19 @@
+using Accelerated.Lab;
+
+namespace Accelerated.System.Tests.Agent;
+
+/// <summary>Steps that several test classes take.</summary>
+internal static class LabSteps
+{
+    /// <summary>Starts every agent and waits until each is ready; containers, where there are any, are attached already.</summary>
+    public static async Task StartAllWithoutPodsAsync(this NetworkLab lab, CancellationToken cancel)
+    {
+        foreach (var node in lab.Nodes)
+            node.StartAgent();
+        await lab.EachNodeAsync((node, token) => new ValueTask(node.WaitReadyAsync(cancel: token)), cancel);
+    }
+
+    /// <summary>The key of a node, found by its PublicIP.</summary>
+    public static EtcdKey KeyOf(this IEnumerable<EtcdKey> keys, LabNode node) =>
+        keys.Single(k => k.Value.Contains($"\"PublicIP\":\"{node.Address}\"", StringComparison.Ordinal));
+}
