@@ -37,7 +37,7 @@ HOUSE := global.json Directory.Build.props Directory.Packages.props
 AGENT_INPUTS := $(HOUSE) $(shell find src $(wildcard bpf) -type f)
 LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 
-.PHONY: help deps deps-test build test demo lab-up lab-down lint format clean
+.PHONY: help deps build test demo lab-up lab-down lint format clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,11 +51,8 @@ help: ## list the targets and variables
 		'LINK=switch' 'or direct: two nodes joined by one veth, for benchmarks'
 	@printf 'Variable of test:\n  %-14s %s\n' 'FILTER=' 'only tests whose full name contains this'
 
-deps: ## install what the demo needs, nothing that starts a daemon
+deps: ## install what the demo and the tests need, nothing that starts a daemon
 	@scripts/deps.sh
-
-deps-test: ## install what lint and the tests need besides
-	@scripts/deps.sh test
 
 build: artifacts/accelerated artifacts/lab.built ## publish the agent to artifacts/accelerated and build the lab
 
@@ -70,7 +67,7 @@ artifacts/lab.built: $(LAB_INPUTS)
 	@$(call quietly,dotnet build tests/Lab --configuration Release --verbosity quiet)
 	@touch $@
 
-test: deps-test build ## run all tests; the last line sums them up (FILTER=words for some)
+test: deps build ## run all tests; the last line sums them up (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) scripts/test.sh
 
 demo: deps build ## two hosts, a container each, proof that they reach each other, all taken down again

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
-#   scripts/deps.sh         iproute2, nftables, ping, tcpdump, iperf3; etcd under artifacts/tools
-#   scripts/deps.sh test    that, and clang, libbpf's headers and bpftool, for the tests of bpf/
+#   scripts/deps.sh         iproute2, nftables, ping, tcpdump, iperf3, bpftool, clang and libbpf's headers; etcd under artifacts/tools
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -10,8 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
-lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux)
-test_tools=(clang:clang bpftool:bpftool tc:iproute2)
+lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 policy=/usr/sbin/policy-rc.d
@@ -122,17 +120,15 @@ unpack_etcd() {
 group=${1:-lab}
 packages=()
 case $group in
-lab | test)
+lab)
     check_dotnet
-    tools=("${lab_tools[@]}")
-    [[ $group == lab ]] || tools+=("${test_tools[@]}")
-    mapfile -t packages < <(missing_packages "${tools[@]}" | sort -u)
+    mapfile -t packages < <(missing_packages "${lab_tools[@]}" | sort -u)
     has_library libnftables.so.1 || packages+=(libnftables1)
     has_library libbpf.so.1 || packages+=(libbpf1)
-    [[ $group == lab || (-e /usr/include/bpf/bpf_helpers.h && -e /usr/include/linux/bpf.h) ]] || packages+=(libbpf-dev linux-libc-dev)
+    [[ -e /usr/include/bpf/bpf_helpers.h && -e /usr/include/linux/bpf.h ]] || packages+=(libbpf-dev linux-libc-dev)
     ;;
 lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
-*) die "unknown group '$group': use no argument, 'test' or 'lint'" ;;
+*) die "unknown group '$group': use no argument or 'lint'" ;;
 esac
 want_etcd=no
 if [[ $group != lint ]] && ! has_etcd; then want_etcd=yes; fi

@@ -26,7 +26,7 @@ internal static class LaneMaps
         var vteps = program.Vteps.Keys<VtepKey>().Select(k => k.Address.ToIPAddress()).ToHashSet();
         foreach (var vtep in wantedVteps.Except(vteps))
         {
-            program.Vteps.Update(VtepKey.From(vtep), default(VtepValue));
+            program.Vteps.TryAdd(VtepKey.From(vtep), default(VtepValue));
             changes.Add($"add {vtep} to the map of VTEPs");
         }
 
