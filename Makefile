@@ -54,7 +54,7 @@ help: ## list the targets and variables
 deps: ## install what the demo needs, nothing that starts a daemon
 	@scripts/deps.sh
 
-deps-test:
+deps-test: ## install what lint and the tests need besides
 	@scripts/deps.sh test
 
 build: artifacts/accelerated artifacts/lab.built ## publish the agent to artifacts/accelerated and build the lab

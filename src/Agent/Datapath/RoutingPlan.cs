@@ -122,11 +122,10 @@ public static class RoutingPlan
         var gateways = device.Peers.Select(p => p.Remote).ToHashSet();
         foreach (var route in actual.OtherRoutes)
         {
-            if (!route.IsMultipath && device.Network.Contains(route.Destination) && IsOurs(route, gateways)
-                && !(wanted.TryGetValue(route.Destination, out var want) && IsReplacedBy(want, route)))
-            {
+            if (route.IsMultipath || !device.Network.Contains(route.Destination) || !IsOurs(route, gateways))
+                continue;
+            if (!wanted.TryGetValue(route.Destination, out var want) || !IsReplacedBy(want, route) || !replaced.Add(route.Destination))
                 removals.Add(new KernelChange(RouteRequest.DeleteRoute(route), null));
-            }
         }
     }
 

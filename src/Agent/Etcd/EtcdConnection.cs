@@ -62,23 +62,28 @@ internal sealed class EtcdConnection : IDisposable
     {
         using var late = new CancellationTokenSource(_requestTimeout, _time);
         using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token, _closing.Token);
+        HttpResponseMessage? response = null;
         try
         {
             using var message = NewRequest(method.Path, FramedContent(request), token);
             message.Headers.Add("grpc-timeout", _grpcTimeout);
-            using var response = await SendAsync(message, any.Token).ConfigureAwait(false);
-            using var body = await response.Content.ReadAsStreamAsync(any.Token).ConfigureAwait(false);
+            response = await SendAsync(message, any.Token).ConfigureAwait(false);
+            var body = await response.Content.ReadAsStreamAsync(any.Token).ConfigureAwait(false);
             var reader = new GrpcReader(body);
             var answer = await reader.ReadAsync(method.Parser, any.Token).ConfigureAwait(false);
             // The trailers come after the end of the body, so it has to be seen.
             if (answer is not null && await reader.ReadAsync(method.Parser, any.Token).ConfigureAwait(false) is not null)
                 throw new InvalidDataException("it sent two answers to one request");
 
-            CheckStatus(response, write);
+            using (response)
+                CheckStatus(response, write);
             return answer ?? throw new InvalidDataException("it sent no answer and no error");
         }
         catch (Exception e) when (e is not EtcdException)
         {
+            // An answer of a connection that went down is not disposed of: see EtcdWatch.Dispose.
+            if (any.IsCancellationRequested)
+                response?.Dispose();
             throw Failure(e, late.IsCancellationRequested, write, cancellationToken);
         }
     }
@@ -105,7 +110,9 @@ internal sealed class EtcdConnection : IDisposable
         }
         catch (Exception e)
         {
-            response?.Dispose();
+            // An answer of a connection that went down is not disposed of: see EtcdWatch.Dispose.
+            if (e is EtcdException || lifetime.IsCancellationRequested)
+                response?.Dispose();
             lifetime.Dispose();
             if (e is EtcdException)
                 throw;

@@ -10,6 +10,7 @@ internal sealed class EtcdWatch : IDisposable
     private readonly GrpcReader _reader;
     private readonly CancellationTokenSource _lifetime;
     private readonly CancellationToken _caller;
+    private bool _isBroken;
 
     internal EtcdWatch(
         EtcdConnection connection,
@@ -60,15 +61,25 @@ internal sealed class EtcdWatch : IDisposable
         }
         catch (Exception e) when (e is not EtcdException)
         {
+            _isBroken = !_lifetime.IsCancellationRequested;
             throw _connection.Failure(e, timedOut: false, write: false, _caller);
         }
     }
 
     /// <summary>Ends the stream, on etcd's side too.</summary>
+    /// <remarks>
+    /// An answer whose connection went down is left to the garbage collector: disposing of it blocks for ever in every second case
+    /// (.NET 10.0.12, published; Http2Stream.CloseResponseBody waits for a lock that no thread holds any more). Nothing is lost: the
+    /// connection is gone and with it the stream.
+    /// </remarks>
     public void Dispose()
     {
-        _lifetime.Cancel();
-        _response.Dispose();
+        if (!_isBroken)
+        {
+            _lifetime.Cancel();
+            _response.Dispose();
+        }
+
         _lifetime.Dispose();
     }
 

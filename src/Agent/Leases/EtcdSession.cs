@@ -62,7 +62,7 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         lock (_gate)
         {
             if (!error.IsTransient && !_everConnected)
-                throw new AgentFaultException(error.Message, error);
+                throw new AgentFaultException(error.IsEndpointFault ? $"{error.Message} (check --etcd-endpoints)" : error.Message, error);
             var health = store.Current.Etcd;
             // One line per change of state: five hundred nodes must not fill their logs because etcd is away.
             if (health.IsConnected || health.Error is null)

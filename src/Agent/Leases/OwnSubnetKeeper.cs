@@ -31,7 +31,7 @@ public sealed partial class OwnSubnetKeeper(
     /// <summary>Looks at a new view of all leases; to be connected to <see cref="LeaseRegistry.Changed"/>.</summary>
     public void Observe(LeaseView view)
     {
-        if (store.Current.Own is { } own && IsLost(own.Lease, view))
+        if (store.Current.Own is { } own && (IsLost(own.Lease, view) || IsBehind(own.Lease, view)))
             _wake.Wake();
     }
 
@@ -41,14 +41,18 @@ public sealed partial class OwnSubnetKeeper(
         for (; ; )
         {
             await _wake.WaitAsync(UntilRenewal(acquired), time, cancellation).ConfigureAwait(false);
-            // The registry may show a state from before our own last write: IsLost looks at revisions.
-            if (!IsLost(acquired.Lease, store.Current.Leases) && await RenewAsync(acquired, cancellation).ConfigureAwait(false) is { } renewed)
+            var view = store.Current.Leases;
+            if (!IsBehind(acquired.Lease, view))
             {
-                acquired = renewed;
-                continue;
+                if (!IsLost(acquired.Lease, view) && await RenewAsync(acquired, cancellation).ConfigureAwait(false) is { } renewed)
+                {
+                    acquired = renewed;
+                    continue;
+                }
+
+                LogLost(acquired.Lease.Key);
             }
 
-            LogLost(acquired.Lease.Key);
             acquired = await ReacquireAsync(request with { Previous = acquired.Lease.Key.IPv4 }, cancellation).ConfigureAwait(false);
         }
     }
@@ -88,6 +92,13 @@ public sealed partial class OwnSubnetKeeper(
     private static bool IsLost(SubnetLease own, LeaseView view) =>
         view.IsComplete && view.Revision >= own.ModRevision
         && (!view.Leases.TryGetValue(own.Key.ToString(), out var seen) || seen.Attributes != own.Attributes || seen.EtcdLease != own.EtcdLease);
+
+    /// <summary>
+    /// Whether a view is older than our last write. As a rule it is only late. But an etcd that was restored from a backup, or set up
+    /// anew, counts from below: our key may be missing and no event will ever say so. Acquiring again answers both, without a write
+    /// if all is well.
+    /// </summary>
+    private static bool IsBehind(SubnetLease own, LeaseView view) => view.IsComplete && !view.IsProvisional && view.Revision < own.ModRevision;
 
     private TimeSpan UntilRenewal(AcquiredSubnet acquired)
     {

@@ -215,6 +215,21 @@ public sealed class RoutingPlanTests
         }
     }
 
+    [Fact]
+    public void Between_WithALeftoverBesideOurs_RemovesIt()
+    {
+        var leftover = new Route(IPNetwork.Parse("10.5.2.0/24"), Peer2, Underlay, RouteProtocol.Boot);
+        foreach (var first in new[] { true, false })
+        {
+            var kernel = new KernelModel();
+            Settle(kernel, Overlay.Device(Overlay.Peer(2)));
+            kernel.Routes.Insert(first ? 0 : 1, leftover);
+
+            Assert.Equal(["- delete route 10.5.2.0/24 via 192.0.2.2 dev #2 proto 3"], InWords(Settle(kernel, Overlay.Device(Overlay.Peer(2)))));
+            Assert.Equal([RoutingPlan.RouteTo(Overlay.Peer(2), Device)], kernel.Routes);
+        }
+    }
+
     // A multipath route is read without its hops and cannot be named in a request.
     [Fact]
     public void Between_WithMultipathRoutes_LeavesThemAloneUnlessReplaced()

@@ -30,15 +30,27 @@ internal sealed class AgentSocket : IDisposable
         return await socket.AnswerAsync();
     }
 
-    /// <summary>Waits for a status that has something.</summary>
+    /// <summary>Waits for a status that has something; the agent may still be starting.</summary>
     /// <exception cref="LabException">It does not come; the message shows the last one.</exception>
     public static async Task<JsonObject> WaitAsync(LabNode node, string what, Func<JsonObject, bool> condition, TimeSpan? deadline = null)
     {
         JsonObject? last = null;
         await Wait.UntilAsync(
-            $"{what} in the status of {node.Namespace}", async () => condition(last = await StatusAsync(node)), deadline,
+            $"{what} in the status of {node.Namespace}", async () => (last = await TryStatusAsync(node)) is not null && condition(last), deadline,
             () => $"{last}\n{node.LogTail()}", TestContext.Current.CancellationToken);
         return last!;
+    }
+
+    private static async Task<JsonObject?> TryStatusAsync(LabNode node)
+    {
+        try
+        {
+            return await StatusAsync(node);
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
     }
 
     /// <summary>The codes of the problems a status names.</summary>

@@ -16,7 +16,7 @@ public abstract class SharedLabTest(SharedLab shared, ITestOutputHelper output) 
     protected ITestOutputHelper Output => output;
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
+    public virtual ValueTask DisposeAsync()
     {
         if (TestContext.Current.TestState?.Result == TestResult.Failed)
             LabTest.Report(Lab, output);

@@ -126,6 +126,8 @@ public sealed partial class LinkTests : IDisposable
         _ns.Ip("link add vx0 type vxlan id 3 dev eth0 dstport 4789");
         _ns.Ip($"link add away0 type veth peer name peer0 netns {other.Name}");
         _ns.Ip("link set eth0-far down");
+        // The kernel tells the other end a little later (linkwatch).
+        Assert.True(SpinWait.SpinUntil(() => _ns.IpJson("link show eth0")[0].GetProperty("operstate").GetString() != "UP", TimeSpan.FromSeconds(10)));
 
         var expected = _ns.IpJson("link show").EnumerateArray().ToDictionary(l => l.GetProperty("ifname").GetString()!);
         var links = _socket.GetLinks();

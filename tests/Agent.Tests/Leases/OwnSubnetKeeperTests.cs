@@ -1,0 +1,191 @@
+using Accelerated.Agent.Etcd;
+using Accelerated.Agent.Leases;
+using Accelerated.Agent.Tests.Etcd;
+
+namespace Accelerated.Agent.Tests.Leases;
+
+/// <summary>Keeping a subnet whatever happens to etcd, with registry and keeper running as in the agent.</summary>
+public sealed class OwnSubnetKeeperTests : IAsyncLifetime
+{
+    private const string Me = "192.0.2.1";
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    private EtcdProcess _etcd = null!;
+    private LeaseRig _rig = null!;
+    private ObservedClient _operator = null!;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _etcd = await EtcdProcess.StartAsync();
+        _rig = new LeaseRig(_etcd, LeaseRig.NewPlan());
+        _operator = _rig.NewClient();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _rig.DisposeAsync();
+        await _etcd.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(60, 7.2, 8.8)] // A third of the 24 hours, jittered.
+    [InlineData(23 * 60, 1, 1)] // The margin the operator asked for comes first.
+    public async Task Keep_OfALease_RenewsInTime(int marginMinutes, double fromHours, double toHours)
+    {
+        var node = await _rig.StartNodeAsync(Me, TimeSpan.FromMinutes(marginMinutes));
+
+        await Wait.UntilAsync(() => Task.FromResult(node.Time.NextDue is not null), Limit, "the keeper waits");
+        Assert.InRange(node.Time.NextDue!.Value.TotalHours, fromHours, toHours);
+        node.Time.Advance(node.Time.NextDue.Value);
+        await Wait.UntilAsync(() => Task.FromResult(Renewals(node) == 1), Limit, "a sign of life");
+    }
+
+    // flannel grants and puts anew, and every node of the network hears of it.
+    [Fact]
+    public async Task Keep_OverDays_IsSeenByNobody()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var before = node.Own;
+        await using var watch = _operator.WatchAsync(_rig.Prefix, 0, Ct).GetAsyncEnumerator(Ct);
+        Assert.True(await watch.MoveNextAsync()); // etcd has confirmed it.
+
+        for (var renewal = 1; renewal <= 9; renewal++)
+        {
+            await Wait.UntilAsync(() => Task.FromResult(node.Time.NextDue is not null), Limit, "the keeper waits");
+            node.Time.Advance(TimeSpan.FromHours(9));
+            await Wait.UntilAsync(() => Task.FromResult(Renewals(node) >= renewal), Limit, $"renewal {renewal}");
+        }
+
+        await _operator.PutAsync($"{_rig.Prefix}/sentinel", "", 0, Ct);
+        var events = await Wait.EventsAsync(watch, 1);
+        Assert.Equal($"{_rig.Prefix}/sentinel", Assert.Single(events).Entry.Key);
+        Assert.Same(before, node.Own);
+        node.AssertAlive();
+    }
+
+    [Fact]
+    public async Task Keep_OfAKeyThatIsDeleted_TakesTheSameSubnetAgain()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var (before, name) = (node.Own, node.Own.Key.ToString());
+        await KnownAsync(node);
+
+        await _etcd.CtlAsync("del", _rig.Key(name));
+
+        await Wait.UntilAsync(async () => await EntryAsync(name) is not null, Limit, "the key is back");
+        await Wait.UntilAsync(() => Task.FromResult(node.Own.ModRevision > before.ModRevision), Limit, "the new lease is known");
+        Assert.Equal(before.Key, node.Own.Key);
+        Assert.Equal(before.Attributes, node.Own.Attributes);
+        Assert.Equal((1, 0), (node.KeeperLog.Count(LeaseNode.Lost), node.KeeperLog.Count(LeaseNode.Moved)));
+        node.AssertAlive();
+    }
+
+    [Fact]
+    public async Task Keep_OfAnEtcdLeaseThatIsRevoked_TakesTheSameSubnetAgain()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var (before, name) = (node.Own, node.Own.Key.ToString());
+        await KnownAsync(node);
+
+        await _operator.RevokeAsync(before.EtcdLease, Ct);
+
+        await Wait.UntilAsync(async () => (await EntryAsync(name))?.EtcdLease is > 0 and var lease && lease == node.Own.EtcdLease, Limit, "the key is back");
+        Assert.NotEqual(before.EtcdLease, node.Own.EtcdLease);
+        Assert.Equal(before.Key, node.Own.Key);
+    }
+
+    [Fact]
+    public async Task Keep_OfASubnetThatAnotherNodeTook_MovesAndSaysSo()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var before = node.Own;
+        await KnownAsync(node);
+
+        await _operator.PutAsync(_rig.Key(before.Key.ToString()), LeaseRig.Value("192.0.2.99"), 0, Ct);
+
+        await Wait.UntilAsync(() => Task.FromResult(node.Own.Key != before.Key), Limit, "another subnet");
+        await Wait.UntilAsync(() => Task.FromResult(node.KeeperLog.Count(LeaseNode.Moved) == 1), Limit, "a word about it");
+        Assert.Equal(LeaseRig.Value("192.0.2.99"), (await EntryAsync(before.Key.ToString()))!.Value);
+        Assert.Equal(node.Own.EtcdLease, (await EntryAsync(node.Own.Key.ToString()))!.EtcdLease);
+    }
+
+    [Fact]
+    public async Task Keep_InAFullNetwork_ReportsItAndAsksAgain()
+    {
+        await using var rig = new LeaseRig(_etcd, LeaseRig.NewPlan(max: "10.5.3.0"));
+        var node = await rig.StartNodeAsync(Me);
+        var name = node.Own.Key.ToString();
+        await KnownAsync(node);
+
+        foreach (var other in new[] { "10.5.1.0-24", "10.5.2.0-24", "10.5.3.0-24" }.OrderBy(n => n == name))
+            await _operator.PutAsync(rig.Key(other), LeaseRig.Value("192.0.2.99"), 0, Ct);
+        await Wait.UntilAsync(() => Task.FromResult(node.Store.Current.Problems.ContainsKey(OwnSubnetKeeper.NetworkFull)), Limit, "the problem");
+        Assert.Equal(name, node.Own.Key.ToString()); // The data plane carries on with what it had.
+
+        await _operator.DeleteAsync(rig.Key("10.5.2.0-24"), Ct);
+        await Wait.UntilAsync(
+            () =>
+            {
+                node.Time.Advance(TimeSpan.FromSeconds(5));
+                return Task.FromResult(node.Own.Key.ToString() == "10.5.2.0-24" && node.Own.Attributes.PublicIP!.ToString() == Me);
+            },
+            Limit, "the freed subnet");
+        await Wait.UntilAsync(() => Task.FromResult(node.Store.Current.Problems.IsEmpty), Limit, "the problem is gone");
+        node.AssertAlive();
+    }
+
+    [Fact]
+    public async Task Keep_WhileEtcdRestarts_LosesNothingAndSaysSoOnce()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var before = node.Own;
+        await KnownAsync(node);
+
+        _etcd.Kill();
+        await Wait.UntilAsync(() => Task.FromResult(node.SessionLog.Count(LeaseNode.Disconnected) == 1), Limit, "one line: down");
+        Assert.Contains(EtcdSession.Unreachable, node.Store.Current.Problems.Keys);
+        Assert.NotEmpty(node.Store.Current.Leases.Leases); // The data plane carries on.
+        await _etcd.RestartAsync();
+        await Wait.UntilAsync(() => Task.FromResult(node.SessionLog.Count(LeaseNode.Connected) == 2), Limit, "one line: up");
+
+        // Changes arrive again, and the keeper can reach etcd.
+        await _operator.PutAsync(_rig.Key("10.5.250.0-24"), LeaseRig.Value("192.0.2.7"), 0, Ct);
+        await Wait.UntilAsync(() => Task.FromResult(node.Store.Current.Leases.Leases.ContainsKey("10.5.250.0-24")), Limit, "the new peer");
+        var renewals = Renewals(node);
+        node.Time.Advance(TimeSpan.FromHours(9));
+        await Wait.UntilAsync(() => Task.FromResult(Renewals(node) > renewals), Limit, "a sign of life");
+        Assert.Equal((2, 1, 0),
+            (node.SessionLog.Count(LeaseNode.Connected), node.SessionLog.Count(LeaseNode.Disconnected), node.KeeperLog.Count(LeaseNode.Lost)));
+        Assert.Same(before, node.Own);
+    }
+
+    // Restored from nothing, or from a backup older than the lease: revisions begin again below those that are known.
+    [Fact]
+    public async Task Keep_AfterEtcdLostItsData_ClaimsTheSubnetAtOnce()
+    {
+        for (var i = 0; i < 20; i++)
+            await _operator.PutAsync("/earlier", "", 0, Ct); // A history that the new etcd does not reach.
+        var node = await _rig.StartNodeAsync(Me);
+        var before = node.Own;
+        await KnownAsync(node);
+
+        _etcd.Kill();
+        Directory.Delete(Path.Combine(_etcd.Directory, "data"), recursive: true);
+        await _etcd.RestartAsync();
+
+        await Wait.UntilAsync(async () => await EntryAsync(before.Key.ToString()) is not null, Limit, "the key is there");
+        await Wait.UntilAsync(() => Task.FromResult(node.Own.EtcdLease != before.EtcdLease), Limit, "the new lease is known");
+        Assert.Equal((before.Key, before.Attributes), (node.Own.Key, node.Own.Attributes));
+        Assert.True(node.Own.ModRevision < before.ModRevision);
+        node.AssertAlive();
+    }
+
+    private static int Renewals(LeaseNode node) => node.Client.Calls(nameof(IEtcdClient.KeepAliveAsync));
+
+    /// <summary>The registry has the node's own lease: from here on its loss is seen.</summary>
+    private static Task KnownAsync(LeaseNode node) => Wait.UntilAsync(
+        () => Task.FromResult(node.Store.Current.Leases.Leases.ContainsKey(node.Own.Key.ToString())), Limit, "the own lease in the view");
+
+    private async Task<EtcdEntry?> EntryAsync(string name) => (await _operator.GetAsync(_rig.Key(name), Ct)).Entries.SingleOrDefault();
+}
