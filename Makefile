@@ -84,7 +84,7 @@ lint: ## formatting, analyzers, lock files, whitespace; changes nothing
 
 format: ## correct the formatting of C# and C
 	@dotnet format Accelerated.sln
-	@files=$$(git ls-files -- 'bpf/*.c' 'bpf/*.h'); if [ -n "$$files" ]; then scripts/deps.sh lint && clang-format -i $$files; fi
+	@files=$$(git ls-files -- '*.c' '*.h'); if [ -n "$$files" ]; then scripts/deps.sh lint && clang-format -i $$files; fi
 
 clean: ## remove artifacts/ and what is left of the lab
 	@if [ -d /run/accelerated-$(call quote,$(LAB)) ] || compgen -G /run/netns/$(call quote,$(LAB))-'*' >/dev/null; then $(MAKE) --no-print-directory lab-down; fi

@@ -20,7 +20,7 @@ check() {
 }
 
 mapfile -t scripts < <(git ls-files -- '*.sh' '.ci/run')
-mapfile -t c_files < <(git ls-files -- 'bpf/*.c' 'bpf/*.h')
+mapfile -t c_files < <(git ls-files -- '*.c' '*.h')
 
 shell_syntax() {
     local script bad=0

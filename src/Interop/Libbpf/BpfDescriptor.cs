@@ -9,7 +9,7 @@ internal static unsafe class BpfDescriptor
 {
     internal const string Map = "bpf-map";
     internal const string Program = "bpf-prog";
-    internal const string Link = "bpf_link";
+    internal const string Link = "bpf-link";
 
     /// <summary>Throws for a negative error number; otherwise gives the result back.</summary>
     internal static int Check(int result, string operation, string? detail = null) =>
@@ -49,7 +49,8 @@ internal static unsafe class BpfDescriptor
         var fd = new FileDescriptor(Check(result, $"open {path}"));
 
         // The kernel answers questions about a map with a program's properties if that is what the descriptor is.
-        var found = new FileInfo($"/proc/self/fd/{result}").LinkTarget ?? "";
+        // A link is bpf-link or bpf_link by the way its descriptor was made.
+        var found = (new FileInfo($"/proc/self/fd/{result}").LinkTarget ?? "").Replace('_', '-');
         if (found.EndsWith(kind, StringComparison.Ordinal))
             return fd;
         fd.Dispose();

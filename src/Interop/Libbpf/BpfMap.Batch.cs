@@ -85,18 +85,24 @@ public sealed unsafe partial class BpfMap
     /// <summary>All entries of a map with one value for all CPUs. While others write, one may be missing or come twice.</summary>
     public List<KeyValuePair<TKey, TValue>> ReadAll<TKey, TValue>()
         where TKey : unmanaged
-        where TValue : unmanaged =>
-        IsPerCpu
+        where TValue : unmanaged
+    {
+        Expect(Unsafe.SizeOf<TValue>(), ValueSize, nameof(TValue));
+        return IsPerCpu
             ? throw new InvalidOperationException($"map {Name} has a value for each CPU")
             : ReadEntries<TKey, TValue>(entry => MemoryMarshal.Read<TValue>(entry));
+    }
 
     /// <summary>All entries of a per-CPU map, with the values of all possible CPUs. While others write, one may be missing or come twice.</summary>
     public List<KeyValuePair<TKey, TValue[]>> ReadAllPerCpu<TKey, TValue>()
         where TKey : unmanaged
-        where TValue : unmanaged =>
-        IsPerCpu
+        where TValue : unmanaged
+    {
+        Expect(Unsafe.SizeOf<TValue>(), ValueSize, nameof(TValue));
+        return IsPerCpu
             ? ReadEntries<TKey, TValue[]>(Split<TValue>)
             : throw new InvalidOperationException($"map {Name} has one value for all CPUs");
+    }
 
     private delegate T Decoder<T>(ReadOnlySpan<byte> entry);
 

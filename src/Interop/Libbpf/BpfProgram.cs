@@ -49,7 +49,7 @@ public sealed unsafe class BpfProgram : IDisposable
     /// <param name="packet">From the Ethernet header on; at least 14 bytes and less than a page.</param>
     /// <param name="context">What the program sees beside the packet.</param>
     /// <param name="repeat">How many times, for measuring; the packet that comes out has gone through all of them.</param>
-    /// <exception cref="NativeException">EINVAL: too short or too long, or the interface does not exist.</exception>
+    /// <exception cref="NativeException">EINVAL: too short or too long. EINVAL or ENODEV: the interface does not exist.</exception>
     public BpfTestRun Run(ReadOnlySpan<byte> packet, in BpfTestContext context = default, int repeat = 1)
     {
         var output = new byte[packet.Length + LargestGrowth];

@@ -147,6 +147,16 @@ public sealed class GuardTests(UnderlayNamespace underlay) : IDisposable
         _rig.ExpectCounters(counter is null ? ["in passed_not_ipv4=1"] : ["in passed_not_ipv4=1", counter]);
     }
 
+    [Fact]
+    public void OurOwnSubnet_FromOurOwnAddress_IsRefused()
+    {
+        // Even if our own address were among the peers': nothing of ours comes in by the underlay.
+        _rig.AddVtep(Nodes.One.Underlay);
+        var (packet, _) = Packet("192.0.2.1", "10.5.60.2");
+        Assert.Equal(OverlayRig.Shot, _rig.In(packet).ReturnValue);
+        _rig.ExpectCounters("in refused_forged_source=1");
+    }
+
     // The kernel takes a tag with VLAN 0 off and delivers the packet as if there had been none; a frame may have several.
     [Theory]
     [InlineData(0x8100, 0)]

@@ -17,7 +17,6 @@ internal sealed class OverlayRig : IDisposable
     private readonly UnderlayNamespace _underlay;
     private readonly int _interface;
     private readonly BpfProgram _egress;
-    private readonly BpfProgram _ingress;
     private readonly BpfMap _subnets;
     private readonly BpfMap _vteps;
     private readonly BpfMap _stats;
@@ -31,7 +30,7 @@ internal sealed class OverlayRig : IDisposable
         using var overlay = BpfObject.Open(BpfCompiler.Overlay, "overlay");
         overlay.Load();
         _egress = overlay.Program("overlay_egress");
-        _ingress = overlay.Program("underlay_ingress");
+        Ingress = overlay.Program("underlay_ingress");
         _subnets = overlay.Map("subnets");
         _vteps = overlay.Map("vteps");
         _stats = overlay.Map("lane_stats");
@@ -54,11 +53,13 @@ internal sealed class OverlayRig : IDisposable
         {
             SetSubnet(node, node == self ? OverlayTransport.Local : OverlayTransport.Vxlan);
             if (node != self)
-                Assert.True(_vteps.TryAdd(VtepKey.From(node.Underlay), default(VtepValue)));
+                AddVtep(node.Underlay);
         }
     }
 
     public ConfigValue Config { get; private set; }
+
+    public BpfProgram Ingress { get; }
 
     public void Configure(Func<ConfigValue, ConfigValue> change)
     {
@@ -71,13 +72,15 @@ internal sealed class OverlayRig : IDisposable
             SubnetKey.From(node.Subnet),
             new SubnetValue { Vtep = OverlayAddress.From(node.Underlay), VtepMac = OverlayMac.From(node.OverlayMac), Transport = transport });
 
+    public void AddVtep(IPAddress address) => Assert.True(_vteps.TryAdd(VtepKey.From(address), default(VtepValue)));
+
     public void RemoveVtep(Node node) => Assert.True(_vteps.Delete(VtepKey.From(node.Underlay)));
 
     /// <summary>Runs TC egress of flannel.VNI. The packet type does not matter there; the interface only gives the namespace.</summary>
     public BpfTestRun Out(byte[] frame, int gsoSize = 0) => Run(_egress, frame, gsoSize);
 
     /// <summary>Runs TC ingress of the node's underlay interface.</summary>
-    public BpfTestRun In(byte[] frame, int gsoSize = 0) => Run(_ingress, frame, gsoSize);
+    public BpfTestRun In(byte[] frame, int gsoSize = 0) => Run(Ingress, frame, gsoSize);
 
     /// <summary>All counters that are not zero, as "lane counter=value", summed over the CPUs.</summary>
     public List<string> Counters
@@ -125,7 +128,7 @@ internal sealed class OverlayRig : IDisposable
 
     public void Dispose()
     {
-        foreach (var one in (IDisposable[])[_egress, _ingress, _subnets, _vteps, _stats, _config])
+        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _vteps, _stats, _config])
             one.Dispose();
     }
 
