@@ -186,7 +186,7 @@ public sealed class EtcdClientTests : IAsyncLifetime
         var grant = await _client.GrantAsync(TimeSpan.FromSeconds(86_400), Ct);
         Assert.Equal(TimeSpan.FromDays(1), grant.Ttl);
         await _client.PutAsync("/l", "v", grant.Id, Ct);
-        var id = grant.Id.ToString("x", CultureInfo.InvariantCulture);
+        var id = grant.Id.ToString("x16", CultureInfo.InvariantCulture);
         Assert.Contains($"lease {id} granted with TTL(86400s)", await _etcd.CtlAsync("lease", "timetolive", id), StringComparison.Ordinal);
 
         Assert.Equal(TimeSpan.FromDays(1), await _client.KeepAliveAsync(grant.Id, Ct));

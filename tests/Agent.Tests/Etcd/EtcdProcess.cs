@@ -104,7 +104,26 @@ internal sealed class EtcdProcess : IAsyncDisposable
         _process!.WaitForExit();
     }
 
-    internal void Pause() => Signal("STOP");
+    /// <summary>Stops it where it is. kill returns before the last thread has stopped, so this waits for all of them.</summary>
+    internal void Pause()
+    {
+        Signal("STOP");
+        var stopped = SpinWait.SpinUntil(
+            () =>
+            {
+                try
+                {
+                    return System.IO.Directory.GetDirectories($"/proc/{_process!.Id}/task")
+                        .All(t => File.ReadAllText($"{t}/stat").Contains(") T ", StringComparison.Ordinal));
+                }
+                catch (IOException)
+                {
+                    return false; // A thread ended between the two looks.
+                }
+            },
+            StartLimit);
+        Assert.True(stopped, "etcd does not stop");
+    }
 
     internal void Resume() => Signal("CONT");
 
