@@ -13,6 +13,14 @@ internal static class LabSteps
         await lab.EachNodeAsync((node, token) => new ValueTask(node.WaitReadyAsync(cancel: token)), cancel);
     }
 
+    /// <summary>Waits until the kernel is done with the device's link-local address: until then it has events and words of its own.</summary>
+    public static Task WaitLinkLocalAsync(this LabNode node, CancellationToken cancel) =>
+        Wait.UntilAsync(
+            $"the link-local address of {node.Namespace}",
+            async () => await node.RunAsync("ip", "-6", "address", "show", "dev", Overlay.Device) is var shown
+                && shown.Contains("fe80::", StringComparison.Ordinal) && !shown.Contains("tentative", StringComparison.Ordinal),
+            cancel: cancel);
+
     /// <summary>The key of a node, found by its PublicIP.</summary>
     public static EtcdKey KeyOf(this IEnumerable<EtcdKey> keys, LabNode node) =>
         keys.Single(k => k.Value.Contains($"\"PublicIP\":\"{node.Address}\"", StringComparison.Ordinal));

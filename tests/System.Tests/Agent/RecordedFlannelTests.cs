@@ -96,9 +96,7 @@ public sealed partial class RecordedFlannelTests(ITestOutputHelper output) : Lab
 
     private static async Task AssertLooksAsRecordedAsync(LabNode node)
     {
-        // Until duplicate address detection is over the kernel adds a word.
-        await Wait.UntilAsync(
-            "the link-local address", async () => !(await node.RunAsync("ip", "addr", "show", "dev", Overlay.Device)).Contains("tentative"), cancel: Cancel);
+        await node.WaitLinkLocalAsync(Cancel);
         Assert.Equal(
             Words(RecordedFlannel.Output(1, "ip -d link show type vxlan")), Words(await LinesAsync(node, "ip", "-d", "link", "show", "type", "vxlan")));
         Assert.Equal(Words(RecordedFlannel.Addresses(1)), Words(await LinesAsync(node, "ip", "addr", "show", "dev", Overlay.Device)));

@@ -103,5 +103,13 @@ public sealed class RestartTests(RestartTests.TwoNodes shared, ITestOutputHelper
     private async Task<int> IfIndexAsync() => (int)(await Node.IpAsync("link", "show", "dev", Overlay.Device))[0]["ifindex"]!;
 
     /// <summary>Two hosts with a container each.</summary>
-    public sealed class TwoNodes() : SharedLab(new LabSpec());
+    public sealed class TwoNodes() : SharedLab(new LabSpec())
+    {
+        /// <inheritdoc/>
+        protected override async Task PrepareAsync(NetworkLab lab)
+        {
+            await base.PrepareAsync(lab);
+            await lab.Node(1).WaitLinkLocalAsync(TestContext.Current.CancellationToken);
+        }
+    }
 }
