@@ -30,7 +30,7 @@ public static class DesiredStateBuilder
         var device = new OverlayDevice(
             AddressFamily.InterNetwork, DeviceName(AddressFamily.InterNetwork, backend.Vni), backend.Vni, backend.Port,
             node.InterfaceIndex, node.Address, own.Lease.Attributes.Vtep?.Mac ?? default, mtu, backend.Learning, backend.Gbp,
-            plan.Network, subnet, node.IsUp, peers);
+            plan.Network, subnet, peers);
         return new DesiredState(
             [device],
             new FirewallSpec(plan.Network, subnet, options.Masquerade, options.FullyRandom, options.AcceptForwarded),

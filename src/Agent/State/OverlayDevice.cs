@@ -21,8 +21,7 @@ namespace Accelerated.Agent.State;
 /// <param name="Gbp">Group-based policy extension.</param>
 /// <param name="Network">The whole overlay network.</param>
 /// <param name="Subnet">The node's own subnet; its network address is the device's address.</param>
-/// <param name="UnderlayIsUp">The underlay interface is up; while it is down the device is left alone.</param>
 /// <param name="Peers">The other nodes, in address order.</param>
 public sealed record OverlayDevice(
     AddressFamily Overlay, string Name, uint Vni, ushort Port, int UnderlayIndex, IPAddress Local, MacAddress Mac, int Mtu,
-    bool Learning, bool Gbp, IPNetwork Network, IPNetwork Subnet, bool UnderlayIsUp, ImmutableArray<OverlayPeer> Peers);
+    bool Learning, bool Gbp, IPNetwork Network, IPNetwork Subnet, ImmutableArray<OverlayPeer> Peers);

@@ -49,7 +49,7 @@ public sealed class DesiredStateBuilderTests
 
         Assert.Equal(
             """
-            device flannel.1 vni 1 port 8472 dev 2 local 192.0.2.1 mac 76:19:b2:0f:7d:a4 mtu 1450 up network 10.5.0.0/16 subnet 10.5.60.0/24
+            device flannel.1 vni 1 port 8472 dev 2 local 192.0.2.1 mac 76:19:b2:0f:7d:a4 mtu 1450 network 10.5.0.0/16 subnet 10.5.60.0/24
               10.5.88.0-24: 10.5.88.0/24 via 10.5.88.0 lladdr 6e:0b:24:f3:bc:5a dst 192.0.2.2
             firewall 10.5.0.0/16 10.5.60.0/24 masquerade random forward
             env FLANNEL_NETWORK=10.5.0.0/16 FLANNEL_SUBNET=10.5.60.1/24 FLANNEL_MTU=1450 FLANNEL_IPMASQ=true

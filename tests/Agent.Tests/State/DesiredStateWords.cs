@@ -14,7 +14,7 @@ internal static class DesiredStateWords
         {
             text.Append(CultureInfo.InvariantCulture,
                 $"device {d.Name} vni {d.Vni} port {d.Port} dev {d.UnderlayIndex} local {d.Local} mac {d.Mac} mtu {d.Mtu}")
-                .Append(d.Learning ? " learning" : "").Append(d.Gbp ? " gbp" : "").Append(d.UnderlayIsUp ? " up" : " down")
+                .Append(d.Learning ? " learning" : "").Append(d.Gbp ? " gbp" : "")
                 .Append(CultureInfo.InvariantCulture, $" network {d.Network} subnet {d.Subnet}\n");
             foreach (var p in d.Peers)
                 text.Append(CultureInfo.InvariantCulture, $"  {p.Key}: {p.Subnet} via {p.Vtep} lladdr {p.VtepMac} dst {p.Remote}\n");
