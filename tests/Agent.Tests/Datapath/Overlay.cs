@@ -12,7 +12,7 @@ internal static class Overlay
 {
     internal static OverlayDevice Device(params OverlayPeer[] peers) => new(
         AddressFamily.InterNetwork, "flannel.1", 1, 8472, KernelModel.Underlay, IPAddress.Parse("192.0.2.1"), MacAddress.Parse("02:00:00:00:00:01"),
-        1450, false, false, IPNetwork.Parse("10.5.0.0/16"), IPNetwork.Parse("10.5.1.0/24"), true, [.. peers.OrderBy(p => IPMath.ToNumber(p.Vtep))]);
+        1450, false, false, IPNetwork.Parse("10.5.0.0/16"), IPNetwork.Parse("10.5.1.0/24"), [.. peers.OrderBy(p => IPMath.ToNumber(p.Vtep))]);
 
     internal static OverlayDevice DeviceV6(params OverlayPeer[] peers) => Device() with
     {
