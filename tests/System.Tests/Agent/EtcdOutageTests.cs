@@ -7,8 +7,8 @@ namespace Accelerated.System.Tests.Agent;
 /// <summary>With etcd away, packets flow on, the agent says so once, and what changes meanwhile arrives when etcd is back.</summary>
 public sealed class EtcdOutageTests(ITestOutputHelper output) : LabTest(output)
 {
-    private const string Stranger = """{"PublicIP":"192.0.2.77","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:77"}}""";
-    private const string StrangerKey = LabEtcd.Prefix + "/subnets/10.5.255.0-24";
+    private static readonly string Stranger = LabSteps.LeaseValue("192.0.2.77", "02:00:00:00:00:77");
+    private static readonly string StrangerKey = LabSteps.KeyName("10.5.255.0/24");
 
     [Theory]
     [InlineData(false)]
@@ -37,7 +37,8 @@ public sealed class EtcdOutageTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(before, await Overlay.OfKernelAsync(node));
 
         await (hangs ? lab.Etcd.ResumeAsync() : lab.Etcd.StartAsync(Cancel));
-        await AgentSocket.WaitAsync(node, "etcd's return", s => (bool)s["etcd"]!["connected"]! && !AgentSocket.Problems(s).Contains("etcd-unreachable"));
+        await AgentSocket.WaitAsync(
+            node, "etcd's return", s => (bool)s["etcd"]!["connected"]! && !AgentSocket.Problems(s).Contains("etcd-unreachable"));
         Assert.Equal(keys, await lab.Etcd.ListAsync(cancel: Cancel));
         await lab.Etcd.CtlAsync("put", StrangerKey, Stranger);
         await Overlay.WaitAllAsync(lab.Nodes, await lab.Etcd.ListAsync(cancel: Cancel));
@@ -56,7 +57,11 @@ public sealed class EtcdOutageTests(ITestOutputHelper output) : LabTest(output)
         await Overlay.WaitAllAsync(lab.Nodes, await lab.Etcd.ListAsync(cancel: Cancel));
         var node = lab.Node(1);
         // Everything between this node and etcd is dropped without a word, as a broken switch would.
-        await lab.Etcd.RunAsync("nft", $"add table ip cut; add chain ip cut c {{ type filter hook input priority 0; }}; add rule ip cut c ip saddr {node.Address} drop");
+        await lab.Etcd.RunAsync("nft", $$"""
+            add table ip cut
+            add chain ip cut c { type filter hook input priority 0; }
+            add rule ip cut c ip saddr {{node.Address}} drop
+            """);
         await AgentSocket.WaitAsync(node, "etcd's absence", s => !(bool)s["etcd"]!["connected"]!);
 
         await lab.Etcd.CtlAsync("del", StrangerKey);
@@ -75,7 +80,8 @@ public sealed class EtcdOutageTests(ITestOutputHelper output) : LabTest(output)
         await lab.StartAllAsync(cancel: Cancel);
         var (node, keys) = (lab.Node(1), await lab.Etcd.ListAsync(cancel: Cancel));
         var state = $"{node.RunDirectory}/state/default.state";
-        await node.WaitAgentAsync("the state with the peer", () => Task.FromResult(File.Exists(state) && File.ReadAllText(state).Contains("192.0.2.2", StringComparison.Ordinal)), cancel: Cancel);
+        await node.WaitFileAsync(state);
+        await node.WaitAgentAsync("the peer in it", async () => (await File.ReadAllTextAsync(state, Cancel)).Contains("192.0.2.2"), cancel: Cancel);
         await node.KillAgentAsync();
         await lab.Etcd.StopAsync("KILL");
         // As after a reboot: nothing in the kernel, nothing in /run.
@@ -95,5 +101,5 @@ public sealed class EtcdOutageTests(ITestOutputHelper output) : LabTest(output)
     }
 
     private static List<string> Warnings(LabNode node) =>
-        [.. LogFiles.Read(node.LogFile).Split('\n').Where(l => l.Contains(" warn ", StringComparison.Ordinal) || l.Contains(" error ", StringComparison.Ordinal))];
+        [.. LogFiles.Read(node.LogFile).Split('\n').Where(l => l.Contains(" warn ") || l.Contains(" error "))];
 }

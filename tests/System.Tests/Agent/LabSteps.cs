@@ -21,6 +21,17 @@ internal static class LabSteps
                 && shown.Contains("fe80::", StringComparison.Ordinal) && !shown.Contains("tentative", StringComparison.Ordinal),
             cancel: cancel);
 
+    /// <summary>Waits until the agent has made a file.</summary>
+    public static Task WaitFileAsync(this LabNode node, string path, TimeSpan? deadline = null) =>
+        node.WaitAgentAsync(path, () => Task.FromResult(File.Exists(path)), deadline, TestContext.Current.CancellationToken);
+
+    /// <summary>The value of a subnet lease as flannel and the agent write it.</summary>
+    public static string LeaseValue(string publicIP, string mac) =>
+        $$$"""{"PublicIP":"{{{publicIP}}}","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"{{{mac}}}"}}""";
+
+    /// <summary>The key of a subnet, as <c>10.5.60.0/24</c>.</summary>
+    public static string KeyName(string subnet) => $"{LabEtcd.Prefix}/subnets/{subnet.Replace('/', '-')}";
+
     /// <summary>The key of a node, found by its PublicIP.</summary>
     public static EtcdKey KeyOf(this IEnumerable<EtcdKey> keys, LabNode node) =>
         keys.Single(k => k.Value.Contains($"\"PublicIP\":\"{node.Address}\"", StringComparison.Ordinal));

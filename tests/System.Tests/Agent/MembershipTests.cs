@@ -94,7 +94,7 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 0 });
         await lab.StartAllAsync(cancel: Cancel);
         var own = (await lab.Etcd.ListAsync(cancel: Cancel)).KeyOf(lab.Node(1));
-        const string stranger = """{"PublicIP":"192.0.2.77","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:77"}}""";
+        var stranger = LabSteps.LeaseValue("192.0.2.77", "02:00:00:00:00:77");
 
         await lab.Etcd.CtlAsync("put", own.Key, stranger);
 
@@ -104,7 +104,7 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         var moved = after.KeyOf(lab.Node(1)).Key;
         Assert.NotEqual(own.Key, moved);
         Assert.Equal(stranger, after.Single(k => k.Key == own.Key).Value);
-        Assert.EndsWith($"/{lab.Node(1).Subnet().Subnet.ToString().Replace('/', '-')}", moved, StringComparison.Ordinal);
+        Assert.Equal(LabSteps.KeyName($"{lab.Node(1).Subnet().Subnet}"), moved);
         Assert.Contains("is taken by another node", LogFiles.Read(lab.Node(1).LogFile), StringComparison.Ordinal);
     }
 

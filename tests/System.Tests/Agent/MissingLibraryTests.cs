@@ -13,7 +13,9 @@ public sealed class MissingLibraryTests(ITestOutputHelper output) : LabTest(outp
         var wrapper = Path.Combine(Directory.CreateTempSubdirectory("accelerated-test-").FullName, "accelerated");
         await File.WriteAllTextAsync(wrapper, $$"""
             #!/bin/sh
-            exec unshare --mount sh -ec 'for lib in $(ldconfig -p | sed -n "s|.*libnftables.* => ||p"); do mount --bind /dev/null "$lib"; done; exec {{LabTools.Agent(null)}} "$@"' sh "$@"
+            exec unshare --mount sh -ec '
+                for lib in $(ldconfig -p | sed -n "s|.*libnftables.* => ||p"); do mount --bind /dev/null "$lib"; done
+                exec {{LabTools.Agent(null)}} "$@"' sh "$@"
             """, Cancel);
         File.SetUnixFileMode(wrapper, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         try
@@ -22,7 +24,7 @@ public sealed class MissingLibraryTests(ITestOutputHelper output) : LabTest(outp
             await lab.EachNodeAsync((node, _) => { node.StartAgent(); return ValueTask.CompletedTask; }, Cancel);
             foreach (var node in lab.Nodes)
             {
-                await node.WaitAgentAsync("subnet.env", () => Task.FromResult(File.Exists(node.SubnetFile)), cancel: Cancel);
+                await node.WaitFileAsync(node.SubnetFile);
                 await node.AttachPodsAsync(Cancel);
             }
 

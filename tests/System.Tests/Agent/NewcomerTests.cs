@@ -92,12 +92,14 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
     {
         // Where anyone may run it: the repository may be in a home directory. A build that is not a single file has more beside it.
         var (source, folder) = (LabTools.Agent(null), Directory.CreateDirectory($"{Lab.Layout.RunDirectory}/anyone").FullName);
-        foreach (var file in Directory.EnumerateFiles(Path.GetDirectoryName(source)!).Where(f => f == source || f.EndsWith(".dll") || f.EndsWith(".json")))
+        var beside = Directory.EnumerateFiles(Path.GetDirectoryName(source)!).Where(f => f.EndsWith(".dll") || f.EndsWith(".json"));
+        foreach (var file in beside.Append(source))
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        var binary = Path.Combine(folder, Path.GetFileName(source));
         await Lab.Etcd.PutConfigAsync(LabSpec.DefaultConfig, Cancel);
 
         var result = await Node.ExecAsync(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", Path.Combine(folder, Path.GetFileName(source)), .. Arguments([])],
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", binary, .. Arguments([])],
             stdin: null, Limit, Cancel);
 
         AssertTold(result, 1, "CAP_NET_ADMIN", "sudo");
@@ -107,9 +109,10 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
     [Fact]
     public async Task Agent_NetworkIsFull_ExitsWithOneAndTakesNothing()
     {
-        await Lab.Etcd.PutConfigAsync("""{"Network":"10.5.0.0/16","SubnetMin":"10.5.1.0","SubnetMax":"10.5.1.0","Backend":{"Type":"vxlan"}}""", Cancel);
-        var taken = $"{LabEtcd.Prefix}/subnets/10.5.1.0-24";
-        await Lab.Etcd.CtlAsync("put", taken, """{"PublicIP":"192.0.2.77","BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:77"}}""");
+        const string one = """{"Network":"10.5.0.0/16","SubnetMin":"10.5.1.0","SubnetMax":"10.5.1.0","Backend":{"Type":"vxlan"}}""";
+        await Lab.Etcd.PutConfigAsync(one, Cancel);
+        var taken = LabSteps.KeyName("10.5.1.0/24");
+        await Lab.Etcd.CtlAsync("put", taken, LabSteps.LeaseValue("192.0.2.77", "02:00:00:00:00:77"));
 
         var result = await RunAsync();
 
@@ -152,7 +155,8 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
         Node.StartAgent();
         await Node.WaitAgentAsync("the message", () => Task.FromResult(Log().Contains("waiting for the network config")), cancel: Cancel);
         var reads = await EtcdMetrics.ReadAsync(Lab.Etcd, EtcdMetrics.Reads);
-        await Node.WaitAgentAsync("three more looks", async () => await EtcdMetrics.ReadAsync(Lab.Etcd, EtcdMetrics.Reads) >= reads + 3, cancel: Cancel);
+        await Node.WaitAgentAsync(
+            "three more looks", async () => await EtcdMetrics.ReadAsync(Lab.Etcd, EtcdMetrics.Reads) >= reads + 3, cancel: Cancel);
 
         var status = await AgentSocket.StatusAsync(Node);
         Assert.Contains("no-config", AgentSocket.Problems(status));

@@ -26,7 +26,8 @@ internal static class Overlay
             await node.BridgeAsync("fdb", "show", "dev", Device));
         return Lines([
             DeviceLine(device),
-            .. addresses.SelectMany(a => a["addr_info"]!.AsArray()).OfType<JsonObject>().Select(a => $"address {Text(a, "local")}/{Text(a, "prefixlen")}"),
+            .. addresses.SelectMany(a => a["addr_info"]!.AsArray()).OfType<JsonObject>()
+                .Select(a => $"address {Text(a, "local")}/{Text(a, "prefixlen")}"),
             .. routes,
             .. neighbours.Select(n => $"neighbour {Text(n, "dst")} {Text(n, "lladdr")} {Words(n, "state")}"),
             .. fdb.Select(f => $"fdb {Text(f, "mac")} {Text(f, "dst")} {Words(f, "flags")} {Text(f, "state")}"),

@@ -61,8 +61,8 @@ public sealed class RandomizedReconcileTests(ITestOutputHelper output) : LabTest
         for (var step = 0; step < Steps; step++)
             await StepAsync(lab, random);
         // At the end two that are good in any case, so that there is something to compare.
-        await PutAsync(lab, "10.5.201.0-24", Value("192.0.2.201", "02:00:00:00:02:01"));
-        await PutAsync(lab, "10.5.202.0-24", Value("192.0.2.202", "02:00:00:00:02:02"));
+        await PutAsync(lab, "10.5.201.0-24", LabSteps.LeaseValue("192.0.2.201", "02:00:00:00:02:01"));
+        await PutAsync(lab, "10.5.202.0-24", LabSteps.LeaseValue("192.0.2.202", "02:00:00:00:02:02"));
         var watch = Stopwatch.StartNew();
 
         var fresh = await FreshAsync(lab);
@@ -70,9 +70,11 @@ public sealed class RandomizedReconcileTests(ITestOutputHelper output) : LabTest
         var (aged, born) = (("", ""), ("", ""));
         await Wait.UntilAsync(
             "the end state",
-            async () => (aged = await StateAsync(lab)) == (born = await StateAsync(fresh)) && aged.Item1.Contains("192.0.2.201") && aged.Item1.Contains("192.0.2.202"),
+            async () => (aged = await StateAsync(lab)) == (born = await StateAsync(fresh))
+                && aged.Item1.Contains("192.0.2.201") && aged.Item1.Contains("192.0.2.202"),
             TimeSpan.FromSeconds(40), () => $"seed {seed}\na node with a past:\n{aged}\na fresh one:\n{born}\n{lab.Node(1).LogTail()}", Cancel);
-        Output.WriteLine($"measured: seed {seed}: {Steps} steps, equal to a fresh node {watch.Elapsed.TotalSeconds:0.0} s later, {aged.Item1.Split('\n').Length} lines");
+        var lines = aged.Item1.Split('\n').Length;
+        Output.WriteLine($"measured: seed {seed}: {Steps} steps, equal to a fresh node {watch.Elapsed.TotalSeconds:0.0} s later, {lines} lines");
         Assert.Equal(await KeysAsync(lab), await KeysAsync(fresh));
     }
 
@@ -82,16 +84,16 @@ public sealed class RandomizedReconcileTests(ITestOutputHelper output) : LabTest
         switch (random.Next(19))
         {
             case < 6:
-                await PutAsync(lab, Subnet(random), Value($"192.0.2.{random.Next(11, 20)}", $"02:00:00:00:01:{random.Next(10, 20)}"));
+                await PutAsync(lab, Subnet(random), LabSteps.LeaseValue($"192.0.2.{random.Next(11, 20)}", $"02:00:00:00:01:{random.Next(10, 20)}"));
                 break;
             case < 8:
-                await PutAsync(lab, BadSubnet(random), Value($"192.0.2.{random.Next(11, 20)}", $"02:00:00:00:01:{random.Next(10, 20)}"));
+                await PutAsync(lab, BadSubnet(random), LabSteps.LeaseValue($"192.0.2.{random.Next(11, 20)}", $"02:00:00:00:01:{random.Next(10, 20)}"));
                 break;
             case < 10:
                 await PutAsync(lab, Subnet(random), BadValue(random));
                 break;
             case < 13:
-                await lab.Etcd.CtlAsync("del", $"{LabEtcd.Prefix}/subnets/{Subnet(random)}");
+                await lab.Etcd.CtlAsync("del", LabSteps.KeyName(Subnet(random)));
                 break;
             case 13:
                 await MeddleWithOwnKeyAsync(lab, random);
@@ -117,8 +119,8 @@ public sealed class RandomizedReconcileTests(ITestOutputHelper output) : LabTest
         {
             0 => ["del", own.Key],
             1 when own.LeaseId != 0 => ["lease", "revoke", $"{own.LeaseId:x}"],
-            2 => ["put", own.Key, Value("192.0.2.88", "02:00:00:00:00:88")],
-            _ => ["put", own.Key, Value(lab.Node(1).Address.ToString(), $"02:00:00:00:03:{random.Next(10, 20)}")],
+            2 => ["put", own.Key, LabSteps.LeaseValue("192.0.2.88", "02:00:00:00:00:88")],
+            _ => ["put", own.Key, LabSteps.LeaseValue(lab.Node(1).Address.ToString(), $"02:00:00:00:03:{random.Next(10, 20)}")],
         };
         await lab.Etcd.CtlAsync(command);
     }
@@ -141,16 +143,13 @@ public sealed class RandomizedReconcileTests(ITestOutputHelper output) : LabTest
         1 => "[]",
         2 => """{"PublicIP":"300.1.1.1"}""",
         3 => """{"PublicIP":"192.0.2.12","BackendType":"host-gw"}""",
-        4 => Value("192.0.2.13", "01:00:5e:00:00:01"), // multicast
-        5 => Value("192.0.2.1", "02:00:00:00:01:17"), // this node's own PublicIP
-        _ => Value("224.0.0.1", "02:00:00:00:01:18"),
+        4 => LabSteps.LeaseValue("192.0.2.13", "01:00:5e:00:00:01"), // multicast
+        5 => LabSteps.LeaseValue("192.0.2.1", "02:00:00:00:01:17"), // this node's own PublicIP
+        _ => LabSteps.LeaseValue("224.0.0.1", "02:00:00:00:01:18"),
     };
 
-    private static string Value(string publicIP, string mac) =>
-        $$$"""{"PublicIP":"{{{publicIP}}}","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"{{{mac}}}"}}""";
-
     private static Task<string> PutAsync(NetworkLab lab, string subnet, string value) =>
-        lab.Etcd.CtlAsync(["put", $"{LabEtcd.Prefix}/subnets/{subnet}"], value, Cancel);
+        lab.Etcd.CtlAsync(["put", LabSteps.KeyName(subnet)], value, Cancel);
 
     /// <summary>A lab with a node that has the same address, subnet.env and keys, and no past.</summary>
     private async Task<NetworkLab> FreshAsync(NetworkLab lab)
@@ -170,7 +169,7 @@ public sealed class RandomizedReconcileTests(ITestOutputHelper output) : LabTest
         var node = lab.Node(1);
         var subnet = (string?)(await AgentSocket.StatusAsync(node))["subnet"] ?? "";
         var held = (await lab.Etcd.ListAsync(cancel: Cancel))
-            .Any(k => k.Key.EndsWith($"/{subnet.Replace('/', '-')}", StringComparison.Ordinal) && k.Value.Contains($"\"{node.Address}\"", StringComparison.Ordinal));
+            .Any(k => k.Key == LabSteps.KeyName(subnet) && k.Value.Contains($"\"{node.Address}\"", StringComparison.Ordinal));
         return held && node.Subnet().Subnet.ToString() == subnet;
     }
 

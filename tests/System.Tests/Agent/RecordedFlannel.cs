@@ -22,7 +22,7 @@ internal static partial class RecordedFlannel
 
     /// <summary>The lines one command printed on a node.</summary>
     public static IReadOnlyList<string> Output(int node, string command) =>
-        [.. Text($"node{node}.txt").Split('\n').SkipWhile(l => l != $"$ {command}").Skip(1).TakeWhile(l => !l.StartsWith("$ ", StringComparison.Ordinal))];
+        [.. Text($"node{node}.txt").Split('\n').SkipWhile(l => l != $"$ {command}").Skip(1).TakeWhile(l => l is not ['$', ' ', ..])];
 
     /// <summary>What <c>ip addr</c> printed about the overlay device of a node.</summary>
     public static IReadOnlyList<string> Addresses(int node)
@@ -61,7 +61,7 @@ internal static partial class RecordedFlannel
     private static List<(string, string)> ReadKeys()
     {
         var lines = Text("etcd.txt").Split('\n');
-        return [.. lines.Index().Where(l => l.Item.Contains("/subnets/", StringComparison.Ordinal) && l.Item[0] == '/').Select(l => (l.Item, lines[l.Index + 1]))];
+        return [.. lines.Zip(lines.Skip(1)).Where(pair => pair.First.StartsWith($"{LabEtcd.Prefix}/subnets/", StringComparison.Ordinal))];
     }
 
     [GeneratedRegex(@"^\d+: flannel\.1:")]

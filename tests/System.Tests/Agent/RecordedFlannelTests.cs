@@ -98,19 +98,22 @@ public sealed partial class RecordedFlannelTests(ITestOutputHelper output) : Lab
     {
         await node.WaitLinkLocalAsync(Cancel);
         Assert.Equal(
-            Words(RecordedFlannel.Output(1, "ip -d link show type vxlan")), Words(await LinesAsync(node, "ip", "-d", "link", "show", "type", "vxlan")));
+            Words(RecordedFlannel.Output(1, "ip -d link show type vxlan")),
+            Words(await LinesAsync(node, "ip", "-d", "link", "show", "type", "vxlan")));
         Assert.Equal(Words(RecordedFlannel.Addresses(1)), Words(await LinesAsync(node, "ip", "addr", "show", "dev", Overlay.Device)));
         Assert.Equal(
             Words(OnDevice(RecordedFlannel.Output(1, "ip route"))),
             Words(OnDevice([.. await LinesAsync(node, "ip", "route"), .. await LinesAsync(node, "ip", "-6", "route")])));
         Assert.Equal(Words(OnDevice(RecordedFlannel.Output(1, "ip neigh"))), Words(OnDevice(await LinesAsync(node, "ip", "neigh"))));
         Assert.Equal(
-            Words(RecordedFlannel.Output(1, "bridge fdb show dev flannel.1")), Words(await LinesAsync(node, "bridge", "fdb", "show", "dev", Overlay.Device)));
+            Words(RecordedFlannel.Output(1, "bridge fdb show dev flannel.1")),
+            Words(await LinesAsync(node, "bridge", "fdb", "show", "dev", Overlay.Device)));
     }
 
     private static async Task<string[]> LinesAsync(LabNode node, params string[] command) => (await node.RunAsync(command)).Split('\n');
 
-    private static IEnumerable<string> OnDevice(IEnumerable<string> lines) => lines.Where(l => l.Contains($" dev {Overlay.Device} ", StringComparison.Ordinal));
+    private static IEnumerable<string> OnDevice(IEnumerable<string> lines) =>
+        lines.Where(l => l.Contains($" dev {Overlay.Device} ", StringComparison.Ordinal));
 
     // One word per element, so that a difference is shown by its place.
     private static string[] Words(IEnumerable<string> lines) =>

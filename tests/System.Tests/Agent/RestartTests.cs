@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Accelerated.Lab;
 
 namespace Accelerated.System.Tests.Agent;
@@ -97,8 +98,9 @@ public sealed class RestartTests(RestartTests.TwoNodes shared, ITestOutputHelper
         }, cancel: Cancel);
     }
 
-    private async Task<string> RevisionAsync() =>
-        await Lab.Etcd.CtlAsync("get", "nothing", "-w", "json") is var answer ? answer[answer.IndexOf("\"revision\"", StringComparison.Ordinal)..answer.IndexOf(",\"raft", StringComparison.Ordinal)] : "";
+    /// <summary>etcd's revision, which every write to any key raises.</summary>
+    private async Task<long> RevisionAsync() =>
+        (long)JsonNode.Parse(await Lab.Etcd.CtlAsync("get", "nothing", "-w", "json"))!["header"]!["revision"]!;
 
     private async Task<int> IfIndexAsync() => (int)(await Node.IpAsync("link", "show", "dev", Overlay.Device))[0]["ifindex"]!;
 

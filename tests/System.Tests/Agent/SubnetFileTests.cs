@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Accelerated.Lab;
 
 namespace Accelerated.System.Tests.Agent;
@@ -43,7 +44,7 @@ public sealed class SubnetFileTests(SubnetFileTests.OneNode shared, ITestOutputH
         Assert.Equal(ours, await File.ReadAllTextAsync(Node.SubnetFile, Cancel));
     }
 
-    private static long Passes(global::System.Text.Json.Nodes.JsonObject status) => (long)status["reconcile"]!["passes"]!;
+    private static long Passes(JsonObject status) => (long)status["reconcile"]!["passes"]!;
 
     /// <summary>One host whose agent looks at everything each second.</summary>
     public sealed class OneNode() : SharedLab(new LabSpec { Nodes = 1, PodsPerNode = 0, AgentFlags = ["--reconcile-interval=1s"] });
