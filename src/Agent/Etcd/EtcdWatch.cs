@@ -68,9 +68,9 @@ internal sealed class EtcdWatch : IDisposable
 
     /// <summary>Ends the stream, on etcd's side too.</summary>
     /// <remarks>
-    /// An answer whose connection went down is left to the garbage collector: disposing of it blocks for ever in every second case
-    /// (.NET 10.0.12, published; Http2Stream.CloseResponseBody waits for a lock that no thread holds any more). Nothing is lost: the
-    /// connection is gone and with it the stream.
+    /// An answer whose connection went down is left to the garbage collector: nothing is lost, the stream is gone with its connection.
+    /// With ILLink 10.0.12 and EventSourceSupport off, disposing of it waited for ever (the cause and the cure are in the project file);
+    /// an agent must not hang over what the trimmer does to a lock in the HTTP stack.
     /// </remarks>
     public void Dispose()
     {
