@@ -86,7 +86,7 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
 
         await node.RunAsync("bpftool", "link", "detach", "pinned", LinkPath(node));
 
-        await node.WaitAgentAsync("a new link", async () => await LinkIdAsync(node) != link, cancel: Cancel);
+        await node.WaitAgentAsync("a new link", async () => await TryLinkIdAsync(node) is { } now && now != link, cancel: Cancel);
         var before = await TakenAsync(node, "1 out");
         await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
         Assert.InRange(await TakenAsync(node, "1 out") - before, 1, int.MaxValue);
@@ -102,7 +102,7 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
 
         await node.RunAsync("ip", "link", "del", Overlay.Device);
 
-        await node.WaitAgentAsync("a link on the new device", async () => File.Exists(LinkPath(node)) && await LinkIdAsync(node) != link, cancel: Cancel);
+        await node.WaitAgentAsync("a link on the new device", async () => await TryLinkIdAsync(node) is { } now && now != link, cancel: Cancel);
         await lab.WaitRoutesAsync(cancel: Cancel);
         var before = await TakenAsync(node, "1 out");
         await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
@@ -172,8 +172,11 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
 
     private static string LinkPath(LabNode node) => Path.Combine(node.BpfDirectory, "default", "1", "link_overlay_egress");
 
-    private static async Task<int> LinkIdAsync(LabNode node) =>
-        (int)JsonNode.Parse(await node.RunAsync("bpftool", "-j", "link", "show", "pinned", LinkPath(node)))!["id"]!;
+    private static async Task<int> LinkIdAsync(LabNode node) => await TryLinkIdAsync(node) ?? throw new LabException($"no link at {LinkPath(node)}");
+
+    // Null between two links: the pin of the old one is gone, that of the new one not yet there.
+    private static async Task<int?> TryLinkIdAsync(LabNode node) =>
+        await node.ExecAsync("bpftool", "-j", "link", "show", "pinned", LinkPath(node)) is { ExitCode: 0 } shown ? (int)JsonNode.Parse(shown.Stdout)!["id"]! : null;
 
     private static async Task<JsonObject> LaneAsync(LabNode node, string lane) =>
         (await AgentSocket.StatusAsync(node))["lanes"]!.AsArray().Select(l => l!.AsObject()).Single(l => (string?)l["lane"] == lane);
