@@ -69,6 +69,7 @@ projects=("$@")
 # A directory of this run alone, so that a run beside it, or before it, is not counted.
 mkdir -p "$results"
 run=$(mktemp -d "$results/run-XXXXXX")
+# Tidying reports of days ago; another run may be doing the same, and this one does not depend on it: ignoring failures.
 find "$results" -mindepth 1 -maxdepth 1 -name 'run-*' -mmin +1440 -exec rm -rf {} + 2>/dev/null || true
 
 as_root=()
