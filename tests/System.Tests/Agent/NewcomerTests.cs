@@ -308,8 +308,14 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
                 {
                     using var client = await _listener.AcceptTcpClientAsync();
                     var stream = client.GetStream();
-                    _ = await stream.ReadAsync(new byte[4096]);
+                    var buffer = new byte[4096];
+                    _ = await stream.ReadAsync(buffer);
                     await stream.WriteAsync(_answer);
+                    // Lingers as web servers do: to close on unread bytes sends a reset, which can overtake the answer.
+                    client.Client.Shutdown(SocketShutdown.Send);
+                    while (await stream.ReadAsync(buffer) > 0)
+                    {
+                    }
                 }
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or IOException)
