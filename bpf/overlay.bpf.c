@@ -12,7 +12,7 @@
 #include "encap.h"
 
 SEC("tc")
-int overlay_egress(struct __sk_buff *skb)
+int overlay_out(struct __sk_buff *skb)
 {
 	struct lane_counters *count = counters_of(LANE_1_OUT);
 	struct config_value *settings = current_config();
@@ -23,7 +23,7 @@ int overlay_egress(struct __sk_buff *skb)
 }
 
 SEC("tc")
-int underlay_ingress(struct __sk_buff *skb)
+int underlay_in(struct __sk_buff *skb)
 {
 	struct lane_counters *count = counters_of(LANE_1_IN);
 	struct config_value *settings = current_config();

@@ -29,8 +29,8 @@ internal sealed class OverlayRig : IDisposable
         _interface = self == Nodes.One ? underlay.UnderlayIndex : underlay.FarIndex;
         using var overlay = BpfObject.Open(BpfCompiler.Overlay, "overlay");
         overlay.Load();
-        _egress = overlay.Program("overlay_egress");
-        Ingress = overlay.Program("underlay_ingress");
+        _egress = overlay.Program("overlay_out");
+        Ingress = overlay.Program("underlay_in");
         _subnets = overlay.Map("subnets");
         _vteps = overlay.Map("vteps");
         _stats = overlay.Map("lane_stats");

@@ -86,9 +86,9 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
         changes.AddRange(LaneMaps.Apply(_program, device, index, options, desired.MayPrune));
         // Links last: a program runs only when the maps say what it needs.
-        if (_hooks.Ensure(_program.UnderlayIngress, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
+        if (_hooks.Ensure(_program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
             changes.Add(inbound);
-        if (_hooks.Ensure(_program.OverlayEgress, index, TcxHook.Egress, _program.Directory) is { } outbound)
+        if (_hooks.Ensure(_program.OverlayOut, index, TcxHook.Egress, _program.Directory) is { } outbound)
             changes.Add(outbound);
         return changes;
     }

@@ -28,8 +28,8 @@ internal sealed class LaneProgram : IDisposable
         Vteps = loaded.Map("vteps");
         LaneStats = loaded.Map("lane_stats");
         Config = loaded.Map("config");
-        OverlayEgress = loaded.Program("overlay_egress");
-        UnderlayIngress = loaded.Program("underlay_ingress");
+        OverlayOut = loaded.Program("overlay_out");
+        UnderlayIn = loaded.Program("underlay_in");
     }
 
     /// <summary>Where maps and links of this schema are pinned.</summary>
@@ -48,10 +48,10 @@ internal sealed class LaneProgram : IDisposable
     public BpfMap Config { get; }
 
     /// <summary>Lane 1 out.</summary>
-    public BpfProgram OverlayEgress { get; }
+    public BpfProgram OverlayOut { get; }
 
     /// <summary>Guard and lane 1 in.</summary>
-    public BpfProgram UnderlayIngress { get; }
+    public BpfProgram UnderlayIn { get; }
 
     /// <summary>Loads the embedded object and pins its maps.</summary>
     /// <exception cref="LanesUnavailableException">What is missing on this host and how to get it.</exception>
@@ -85,7 +85,7 @@ internal sealed class LaneProgram : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, OverlayEgress, UnderlayIngress, _object])
+        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, OverlayOut, UnderlayIn, _object])
             part.Dispose();
     }
 
