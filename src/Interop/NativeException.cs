@@ -22,6 +22,9 @@ public class NativeException : Exception
     /// <summary>The positive error number.</summary>
     public int Errno { get; }
 
+    /// <summary>Whether the interface is not there (any more).</summary>
+    public bool IsNoSuchDevice => Errno == Native.Errno.ENODEV;
+
     /// <summary>The exception for a call that has just failed and left its reason in errno.</summary>
     internal static NativeException FromLastError(string operation) => new(operation, Marshal.GetLastPInvokeError());
 }

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Node;
@@ -22,7 +24,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _bpfDir, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _interval, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -50,6 +52,8 @@ internal sealed partial class AgentFlags
         _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets; auto is kernel in this version, bpf lays the eBPF lanes over it");
         _guard = Text("guard", "vtep", "vtep|observe|off", "with --datapath=bpf: drop VXLAN from unknown nodes or with a forged inner source, only count it, or neither");
         _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with --datapath=bpf: who decapsulates; auto is driver in this version");
+        _shortcut = Text("shortcut", "established", "established|always|off", "with --datapath=bpf: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
+        _shortcutMark = Text("shortcut-mark", "0xffff0000", "0xffff0000", "the bits of the conntrack mark that prove it; others' rules must leave them alone");
         _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
         _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
         _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
@@ -96,7 +100,9 @@ internal sealed partial class AgentFlags
             StateDirectory = NotEmpty(_stateDir),
             Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
             Datapath = Datapath(),
-            Lanes = new LaneOptions(Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn()),
+            Lanes = new LaneOptions(
+                Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn(), Shortcut(), ShortcutMark(),
+                Path.Combine(AgentOptions.Folder(NotEmpty(_runDir), _instance.Value), "tcp_be_liberal.before")),
             SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
@@ -176,6 +182,26 @@ internal sealed partial class AgentFlags
         _ => throw _tunnelIn.Wrong("expected auto, bpf or driver"),
     };
 
+    private OverlayShortcut Shortcut() => _shortcut.Value switch
+    {
+        "established" => OverlayShortcut.Established,
+        "always" => OverlayShortcut.Always,
+        "off" => OverlayShortcut.Off,
+        _ => throw _shortcut.Wrong("expected established, always or off"),
+    };
+
+    private uint ShortcutMark()
+    {
+        var text = _shortcutMark.Value;
+        var isHex = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        var parsed = isHex
+            ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var mask)
+            : uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out mask);
+        return parsed && AcceptMark.IsUsable(mask)
+            ? mask
+            : throw _shortcutMark.Wrong($"expected a mask of at least {AcceptMark.FewestBits} bits in one run, like 0xffff0000");
+    }
+
     private static IPAddress? Address(GoFlag flag)
     {
         if (flag.Value.Length == 0)
@@ -191,7 +217,7 @@ internal sealed partial class AgentFlags
         var text = flag.Value;
         var unit = text.Length > 1 ? text[^1] : '?';
         // The bound keeps a number that no TimeSpan holds (and NaN, which double.TryParse takes) away from it.
-        TimeSpan? value = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), System.Globalization.NumberStyles.AllowDecimalPoint, null, out var count)
+        TimeSpan? value = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), NumberStyles.AllowDecimalPoint, null, out var count)
             && count <= most.TotalSeconds
             ? unit switch
             {

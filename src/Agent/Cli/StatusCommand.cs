@@ -50,7 +50,7 @@ internal static class StatusCommand
             Row("device", $"{report.Device} {report.VtepMac}, VNI {report.Vni}, UDP port {report.Port}, MTU {report.Mtu}");
         Row("datapath", $"{report.Datapath}: {report.DatapathReason}");
         foreach (var lane in report.Lanes)
-            Row("lane " + lane.Lane, $"{lane.Taken} packets taken{Reasons(", left to the driver: ", lane.Passed)}{Reasons(", refused: ", lane.Refused)}");
+            Row("lane " + lane.Lane, $"{(lane.Off is { } off ? $"off: {off}; " : "")}{lane.Taken} packets taken{Reasons(", left to the driver: ", lane.Passed)}{Reasons(", refused: ", lane.Refused)}");
         Row("etcd", report.Etcd.Connected
             ? $"{report.Etcd.Endpoint}, for {Ago(report.Etcd.Since, now)}, revision {report.Etcd.Revision}"
             : report.Etcd.Error ?? "not tried yet");

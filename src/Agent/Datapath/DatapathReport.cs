@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Accelerated.Agent.Datapath;
 
 /// <summary>What one pass did.</summary>
@@ -6,4 +8,11 @@ namespace Accelerated.Agent.Datapath;
 /// <param name="RetryAfter">When a refused change is due again, or null when none is.</param>
 /// <param name="Interfaces">ifindexes whose events concern the datapath (devices and underlay).</param>
 public sealed record DatapathReport(
-    IReadOnlyList<string> Changes, IReadOnlyList<DatapathFailure> Failures, TimeSpan? RetryAfter, IReadOnlySet<int> Interfaces);
+    IReadOnlyList<string> Changes, IReadOnlyList<DatapathFailure> Failures, TimeSpan? RetryAfter, IReadOnlySet<int> Interfaces)
+{
+    /// <summary>What was done because containers came or went, in words: nothing that anyone has to hear of.</summary>
+    public IReadOnlyList<string> Followed { get; init; } = [];
+
+    /// <summary>The subnet whose containers matter to a lane, or null when none does.</summary>
+    public IPNetwork? Containers { get; init; }
+}

@@ -17,18 +17,26 @@ public static class FirewallRules
     /// <summary>Name of the table of an agent instance.</summary>
     public static string TableName(string instance) => $"accelerated-{instance}";
 
+    /// <summary>Behind every chain but conntrack's own (NF_IP_PRI_CONNTRACK_CONFIRM is the largest number there is).</summary>
+    private const int LastPriority = int.MaxValue - 1;
+
     /// <summary>A transaction that leaves exactly these rules, whatever was there.</summary>
-    public static string Replace(string table, FirewallSpec spec)
+    /// <param name="table">Name of the table.</param>
+    /// <param name="spec">What the rules are to do.</param>
+    /// <param name="mark">The proof lane 2 wants, or null.</param>
+    public static string Replace(string table, FirewallSpec spec, AcceptMark? mark = null)
     {
         var text = new StringBuilder(1024);
         text.Append(CultureInfo.InvariantCulture, $"add table inet {table}\ndelete table inet {table}\n");
-        if (!spec.Masquerade && !spec.AcceptForwarded)
+        if (!spec.Masquerade && !spec.AcceptForwarded && mark is null)
             return text.ToString();
         text.Append(CultureInfo.InvariantCulture, $"table inet {table} {{\n");
         if (spec.AcceptForwarded)
             AppendForward(text, spec);
         if (spec.Masquerade)
             AppendMasquerade(text, spec);
+        if (mark is { Gateways.IsEmpty: false })
+            AppendAcceptMark(text, spec, mark);
         text.Append("}\n");
         return text.ToString();
     }
@@ -62,6 +70,40 @@ public static class FirewallRules
             		{{ip}} saddr != {{network}} {{ip}} daddr {{network}} masquerade{{random}}
             	}
 
+            """);
+    }
+
+    /// <summary>
+    /// Only what all other rules have let through and the routing has sent the usual way comes here: from a container into the overlay, or
+    /// the other way round.
+    /// </summary>
+    private static void AppendAcceptMark(StringBuilder text, FirewallSpec spec, AcceptMark mark)
+    {
+        var (ip, network, subnet) = (Family(spec), spec.Network, spec.Subnet);
+        var gateways = string.Join(", ", mark.Gateways.Select(g => $"\"{g}\""));
+        text.Append(CultureInfo.InvariantCulture, $$"""
+            	chain accept_mark {
+            		type filter hook postrouting priority {{LastPriority}}; policy accept;
+            		meta l4proto != { tcp, udp } return
+            		oifname "{{mark.Device}}" iifname { {{gateways}} } {{ip}} saddr {{subnet}} {{ip}} daddr {{network}} goto accepted
+            		iifname "{{mark.Device}}" oifname { {{gateways}} } {{ip}} saddr {{network}} {{ip}} daddr {{subnet}} goto accepted
+            	}
+            	chain accepted {
+            {{Direction("original", mark, mark.OriginalBit)}}
+            {{Direction("reply", mark, mark.ReplyBit)}}
+            	}
+
+            """);
+    }
+
+    /// <summary>Adds a direction's bit to a mark of this generation, and begins a new mark otherwise.</summary>
+    private static string Direction(string direction, AcceptMark mark, uint bit)
+    {
+        var (mask, value) = (mark.GenerationMask, mark.GenerationValue);
+        return string.Create(CultureInfo.InvariantCulture, $"""
+            		ct direction {direction} ct mark & 0x{mask | bit:x8} == 0x{value | bit:x8} return
+            		ct direction {direction} ct mark & 0x{mask:x8} == 0x{value:x8} ct mark set ct mark | 0x{bit:x8} return
+            		ct direction {direction} ct mark set ct mark & 0x{~mark.Mask:x8} | 0x{value | bit:x8} return
             """);
     }
 

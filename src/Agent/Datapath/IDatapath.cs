@@ -11,6 +11,15 @@ public interface IDatapath
     /// <summary>Why this one, as a phrase.</summary>
     string Reason { get; }
 
+    /// <summary>What our nftables table has to mark for lane 2, or null. As of the latest <see cref="Apply"/>.</summary>
+    AcceptMark? Mark { get; }
+
+    /// <summary>
+    /// Renews what is only to live while the loop does: to be called by the loop between passes.
+    /// </summary>
+    /// <returns>When to call again, or null when there is no need.</returns>
+    TimeSpan? Beat();
+
     /// <summary>What the lanes in use did so far; empty when there are none. Safe from any thread, unlike the rest.</summary>
     IReadOnlyList<LaneStatus> Lanes();
 

@@ -17,21 +17,21 @@ public sealed class NftablesFirewall(string instance) : IDisposable
     /// <summary>Netlink port our transactions come from; 0 before the first.</summary>
     public uint PortId { get; private set; }
 
-    /// <summary>Makes the table equal to <paramref name="spec"/>.</summary>
-    /// <returns>True when rules had to be written.</returns>
+    /// <summary>Makes the table equal to <paramref name="spec"/> and <paramref name="mark"/>.</summary>
     /// <exception cref="NftablesException">nftables refused.</exception>
     /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
-    public bool Apply(FirewallSpec spec)
+    public FirewallChange Apply(FirewallSpec spec, AcceptMark? mark)
     {
         _context ??= NftablesContext.Open();
-        var rules = FirewallRules.Replace(_table, spec);
-        if (_applied is { } applied && applied.Rules == rules && applied.Listing == List())
-            return false;
+        var rules = FirewallRules.Replace(_table, spec, mark);
+        var before = _applied;
+        if (before is { } applied && applied.Rules == rules && applied.Listing == List())
+            return FirewallChange.None;
         _context.Run(rules);
         // Read each time: the library may have opened its socket anew.
         PortId = _context.PortId;
         _applied = (rules, List());
-        return true;
+        return before?.Rules == rules ? FirewallChange.Repaired : FirewallChange.Written;
     }
 
     /// <inheritdoc/>

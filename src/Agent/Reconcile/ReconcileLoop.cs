@@ -45,13 +45,29 @@ public sealed partial class ReconcileLoop(
         var wait = TimeSpan.Zero;
         for (; ; )
         {
-            await wake.WaitAsync(wait, time, cancellation).ConfigureAwait(false);
+            await WaitAsync(wait, cancellation).ConfigureAwait(false);
             var started = Stopwatch.GetTimestamp();
             var retry = Pass(store.Current, started);
             var took = Stopwatch.GetElapsedTime(started);
             wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
             var rest = took * RestFactor;
             await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits for a reason to look or until <paramref name="wait"/> has passed; what lives by the loop's heartbeat is kept alive.</summary>
+    private async Task WaitAsync(TimeSpan wait, CancellationToken cancellation)
+    {
+        var until = time.GetUtcNow() + wait;
+        for (; ; )
+        {
+            var left = until - time.GetUtcNow();
+            if (left < TimeSpan.Zero)
+                left = TimeSpan.Zero;
+            var beat = datapath.Beat();
+            var last = beat is not { } due || due >= left;
+            if (await wake.WaitAsync(last ? left : beat!.Value, time, cancellation).ConfigureAwait(false) || last)
+                return;
         }
     }
 
@@ -74,7 +90,7 @@ public sealed partial class ReconcileLoop(
         try
         {
             var report = datapath.Apply(desired);
-            kernel.Concerns(report.Interfaces, desired);
+            kernel.Concerns(report, desired);
             var repairs = ReportChanges(report, desired);
             var firewallDone = ApplyFirewall(desired, problems, ref repairs);
             var fileDone = ApplySubnetFile(desired, problems);
@@ -150,6 +166,8 @@ public sealed partial class ReconcileLoop(
                 LogChanged(change);
         }
 
+        foreach (var change in report.Followed)
+            LogFollowed(change);
         if (report.Changes.Count > MostChangesNamed)
             LogMoreChanges(report.Changes.Count - MostChangesNamed, desired.Devices.Sum(d => d.Peers.Length));
 
@@ -166,14 +184,13 @@ public sealed partial class ReconcileLoop(
     {
         try
         {
-            if (!firewall.Apply(desired.Firewall))
-                return true;
-            if (ReferenceEquals(_applied, desired))
+            var change = firewall.Apply(desired.Firewall, datapath.Mark);
+            if (change == FirewallChange.Repaired)
             {
                 repairs++;
                 LogRepaired("nftables rules written again");
             }
-            else
+            else if (change == FirewallChange.Written && !ReferenceEquals(_applied, desired))
             {
                 LogFirewall(desired.Firewall.Masquerade);
             }
@@ -243,6 +260,9 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3001, LogLevel.Information, "{Change}")]
     private partial void LogChanged(string change);
+
+    [LoggerMessage(3011, LogLevel.Debug, "{Change}")]
+    private partial void LogFollowed(string change);
 
     [LoggerMessage(3002, LogLevel.Warning, "repaired what someone else changed: {Change}")]
     private partial void LogRepaired(string change);

@@ -29,8 +29,8 @@ internal static class StatusReports
         DatapathReason = "--datapath=kernel",
         Lanes =
         [
-            new LaneStatus("1 out", 12, new Dictionary<string, ulong> { ["too_big"] = 1, ["not_ipv4"] = 4 }, new Dictionary<string, ulong>()),
-            new LaneStatus("1 in", 0, new Dictionary<string, ulong>(), new Dictionary<string, ulong> { ["unknown_vtep"] = 3 }),
+            new LaneStatus("1 out", null, 12, new Dictionary<string, ulong> { ["too_big"] = 1, ["not_ipv4"] = 4 }, new Dictionary<string, ulong>()),
+            new LaneStatus("1 in", "the driver decapsulates", 0, new Dictionary<string, ulong>(), new Dictionary<string, ulong> { ["unknown_vtep"] = 3 }),
         ],
         Etcd = new StatusReport.EtcdStatus(false, null, Now, "etcd at http://192.0.2.250:2379: connection refused", 0),
         Peers = [new StatusReport.PeerStatus("10.5.88.0/24", "192.0.2.2", "6e:0b:24:f3:bc:5a", "vxlan", "failed", "replace route 10.5.88.0/24: network is down")],

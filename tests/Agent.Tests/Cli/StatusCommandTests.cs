@@ -35,7 +35,7 @@ public sealed class StatusCommandTests
           device     flannel.1 76:19:b2:0f:7d:a4, VNI 1, UDP port 8472, MTU 1450
           datapath   kernel: --datapath=kernel
           lane 1 out 12 packets taken, left to the driver: 4 not ipv4, 1 too big
-          lane 1 in  0 packets taken, refused: 3 unknown vtep
+          lane 1 in  off: the driver decapsulates; 0 packets taken, refused: 3 unknown vtep
           etcd       etcd at http://192.0.2.250:2379: connection refused
           reconcile  8 passes, the last 3 days ago in 1234.6 ms, 0 repairs
           version    0.1.0, instance blue

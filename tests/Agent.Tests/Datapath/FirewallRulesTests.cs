@@ -34,6 +34,36 @@ public sealed class FirewallRulesTests
         FirewallRules.Replace(FirewallRules.TableName("default"), Spec));
 
     [Fact]
+    public void Replace_WithAnAcceptMark_MarksBothDirectionsLast() => Assert.Equal(
+        """
+        add table inet accelerated-default
+        delete table inet accelerated-default
+        table inet accelerated-default {
+        	chain accept_mark {
+        		type filter hook postrouting priority 2147483646; policy accept;
+        		meta l4proto != { tcp, udp } return
+        		oifname "flannel.1" iifname { "cni0", "docker0" } ip saddr 10.5.1.0/24 ip daddr 10.5.0.0/16 goto accepted
+        		iifname "flannel.1" oifname { "cni0", "docker0" } ip saddr 10.5.0.0/16 ip daddr 10.5.1.0/24 goto accepted
+        	}
+        	chain accepted {
+        		ct direction original ct mark & 0x0000fd00 == 0x00001500 return
+        		ct direction original ct mark & 0x0000fc00 == 0x00001400 ct mark set ct mark | 0x00000100 return
+        		ct direction original ct mark set ct mark & 0xffff00ff | 0x00001500 return
+        		ct direction reply ct mark & 0x0000fe00 == 0x00001600 return
+        		ct direction reply ct mark & 0x0000fc00 == 0x00001400 ct mark set ct mark | 0x00000200 return
+        		ct direction reply ct mark set ct mark & 0xffff00ff | 0x00001600 return
+        	}
+        }
+
+        """,
+        FirewallRules.Replace(FirewallRules.TableName("default"), Spec with { Masquerade = false, AcceptForwarded = false },
+            new AcceptMark(0xff00, 5, "flannel.1", ["docker0", "cni0"])));
+
+    [Fact]
+    public void Replace_WithAnAcceptMarkAndNoContainers_HasNoChainForIt() =>
+        Assert.DoesNotContain("ct mark", FirewallRules.Replace("t", Spec, new AcceptMark(0xff00, 5, "flannel.1", [])), StringComparison.Ordinal);
+
+    [Fact]
     public void Replace_ForIPv6_UsesItsWords() => Assert.Equal(
         """
         add table inet accelerated-b

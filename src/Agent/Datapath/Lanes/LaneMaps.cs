@@ -94,7 +94,7 @@ internal static class LaneMaps
     }
 
     /// <summary>Equal as the kernel sees it: byte for byte.</summary>
-    private static bool Same<T>(T a, T b)
+    internal static bool Same<T>(T a, T b)
         where T : unmanaged =>
         MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in a)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in b)));
 }

@@ -15,8 +15,8 @@ internal sealed class LaneProgram : IDisposable
     /// </summary>
     private const string Schema = "1";
 
-    private const string Resource = "overlay.bpf.o";
-    private static readonly string[] MapNames = ["subnets", "vteps", "lane_stats", "config"];
+    /// <summary>The maps that all objects share.</summary>
+    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config"];
 
     private readonly BpfObject _object;
 
@@ -67,7 +67,7 @@ internal sealed class LaneProgram : IDisposable
             if (tcx.Support == FeatureSupport.Unsupported)
                 throw new LanesUnavailableException($"this kernel has no tcx links (Linux 6.6): {tcx.Reason}");
             System.IO.Directory.CreateDirectory(directory);
-            return LoadPinned(directory);
+            return new LaneProgram(LaneObject.Load("overlay", directory, MapNames), directory);
         }
         catch (Exception e) when (e is NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
@@ -87,46 +87,6 @@ internal sealed class LaneProgram : IDisposable
     {
         foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, OverlayOut, UnderlayIn, _object])
             part.Dispose();
-    }
-
-    private static LaneProgram LoadPinned(string directory)
-    {
-        var loaded = BpfObject.Open(Image(), "overlay");
-        try
-        {
-            foreach (var name in MapNames)
-            {
-                using var pinned = BpfMap.OpenPinned(Path.Combine(directory, name));
-                if (pinned is not null)
-                    loaded.Reuse(name, pinned);
-            }
-
-            loaded.Load();
-            foreach (var name in MapNames)
-            {
-                var path = Path.Combine(directory, name);
-                if (File.Exists(path))
-                    continue;
-                using var map = loaded.Map(name);
-                map.Pin(path);
-            }
-
-            return new LaneProgram(loaded, directory);
-        }
-        catch
-        {
-            loaded.Dispose();
-            throw;
-        }
-    }
-
-    private static byte[] Image()
-    {
-        using var stream = typeof(LaneProgram).Assembly.GetManifestResourceStream(Resource)
-            ?? throw new LanesUnavailableException("this build carries no eBPF object");
-        var image = new byte[stream.Length];
-        stream.ReadExactly(image);
-        return image;
     }
 
     private static string NearestExisting(string path)
