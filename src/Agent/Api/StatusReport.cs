@@ -25,6 +25,7 @@ namespace Accelerated.Agent.Api;
 /// <param name="Etcd">The connection to etcd.</param>
 /// <param name="Lanes">The eBPF lanes in use and what they did; empty when there are none.</param>
 /// <param name="Peers">The other nodes.</param>
+/// <param name="Containers">The containers of this host that lane 2 knows of; empty while it is closed.</param>
 /// <param name="Rejected">Keys under <c>subnets/</c> that are left out, with the reason.</param>
 /// <param name="Problems">What an operator should know, worst first.</param>
 /// <param name="Reconcile">The loop that keeps kernel and etcd in step.</param>
@@ -50,6 +51,7 @@ public sealed record StatusReport(
     StatusReport.EtcdStatus Etcd,
     IReadOnlyList<LaneStatus> Lanes,
     IReadOnlyList<StatusReport.PeerStatus> Peers,
+    IReadOnlyList<ContainerStatus> Containers,
     IReadOnlyList<StatusReport.RejectedKey> Rejected,
     IReadOnlyList<StatusReport.ProblemStatus> Problems,
     StatusReport.ReconcileStatus Reconcile)
@@ -69,8 +71,10 @@ public sealed record StatusReport(
     /// <param name="Transport">How: <c>vxlan</c>.</param>
     /// <param name="State"><c>installed</c>, <c>failed</c> or <c>waiting</c>.</param>
     /// <param name="Error">The kernel's answer when failed.</param>
+    /// <param name="Traffic">What the eBPF lanes carried; null when there are none.</param>
     public sealed record PeerStatus(
-        string Subnet, [property: JsonPropertyName("publicIP")] string PublicIP, string VtepMac, string Transport, string State, string? Error);
+        string Subnet, [property: JsonPropertyName("publicIP")] string PublicIP, string VtepMac, string Transport, string State, string? Error,
+        PeerTraffic? Traffic = null);
 
     /// <summary>A key that is left out.</summary>
     /// <param name="Key">Name under <c>subnets/</c>.</param>

@@ -19,9 +19,10 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
     public StatusReport Report()
     {
         var (inputs, outcome) = (store.Current, loop.Outcome);
-        var peers = Peers(outcome);
         var rejected = outcome.Desired?.Rejected ?? inputs.Leases.Rejected;
         var problems = Problems(inputs, outcome, rejected);
+        var usage = datapath.Usage();
+        var peers = Peers(outcome, usage);
         var health = Health(outcome, problems);
         var device = outcome.Desired?.Devices.FirstOrDefault();
         var own = inputs.Own?.Lease;
@@ -46,20 +47,21 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             datapath.Reason,
             options.Firewall.Masquerade,
             new StatusReport.EtcdStatus(etcd.IsConnected, etcd.Endpoint, etcd == EtcdHealth.NotTried ? null : etcd.Since, etcd.Error, inputs.Leases.Revision),
-            [.. datapath.Lanes()],
+            usage.Lanes,
             peers,
+            usage.Containers,
             [.. rejected.Select(r => new StatusReport.RejectedKey(r.Key, r.Value))],
             problems,
             new StatusReport.ReconcileStatus(outcome.Passes, outcome.Repairs, outcome.FinishedAt, Math.Round(outcome.Duration.TotalMilliseconds, 3), outcome.Failures.Count));
     }
 
-    private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome)
+    private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome, DatapathUsage usage)
     {
         var failures = outcome.Failures.Where(f => f.Peer is not null).ToLookup(f => f.Peer!);
         return [.. (outcome.Desired?.Devices ?? []).SelectMany(d => d.Peers).Select(p => new StatusReport.PeerStatus(
             p.Subnet.ToString(), p.Remote.ToString(), p.VtepMac.ToString(), BackendConfig.Vxlan,
             failures.Contains(p.Key) ? "failed" : outcome.Ready ? "installed" : "waiting",
-            failures[p.Key].FirstOrDefault()?.Error))];
+            failures[p.Key].FirstOrDefault()?.Error, usage.Peers.GetValueOrDefault(p.Remote)))];
     }
 
     private static List<StatusReport.ProblemStatus> Problems(AgentInputs inputs, ReconcileOutcome outcome, ImmutableSortedDictionary<string, string> rejected)

@@ -20,8 +20,8 @@ public interface IDatapath
     /// <returns>When to call again, or null when there is no need.</returns>
     TimeSpan? Beat();
 
-    /// <summary>What the lanes in use did so far; empty when there are none. Safe from any thread, unlike the rest.</summary>
-    IReadOnlyList<LaneStatus> Lanes();
+    /// <summary>What was carried so far. Safe from any thread, unlike the rest.</summary>
+    DatapathUsage Usage();
 
     /// <summary>
     /// Makes the kernel equal to <paramref name="desired"/>: looks at what is there, changes only what differs. Idempotent. What fails

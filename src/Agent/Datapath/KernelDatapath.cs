@@ -26,7 +26,7 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
     public AcceptMark? Mark => null;
 
     /// <inheritdoc/>
-    public IReadOnlyList<LaneStatus> Lanes() => [];
+    public DatapathUsage Usage() => DatapathUsage.None;
 
     /// <inheritdoc/>
     public TimeSpan? Beat() => null;

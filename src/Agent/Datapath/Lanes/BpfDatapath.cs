@@ -32,16 +32,25 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     public AcceptMark? Mark => _shortcut.Mark;
 
     /// <inheritdoc/>
-    public IReadOnlyList<LaneStatus> Lanes()
+    public DatapathUsage Usage()
     {
         try
         {
-            return Volatile.Read(ref _program) is { } program ? LaneCounts.Read(program, options.TunnelIn ? null : "the driver decapsulates (--tunnel-in)", _shortcut.Closed) : [];
+            if (Volatile.Read(ref _program) is not { } program)
+                return DatapathUsage.None;
+            var view = _shortcut.View;
+            return new(
+                LaneCounts.Read(program, options.TunnelIn ? null : "the driver decapsulates (--tunnel-in)", _shortcut.Closed),
+                LaneCounts.ReadPeers(program),
+                [
+                    .. view.Endpoints.Values.Select(e => new ContainerStatus(e.Address.ToString(), e.PortName, null)),
+                    .. view.LeftOut.Select(l => new ContainerStatus(l.Key, null, l.Value)),
+                ]);
         }
         catch (Exception e) when (e is ObjectDisposedException or NativeException)
         {
             // The loop stepped down this very moment.
-            return [];
+            return DatapathUsage.None;
         }
     }
 

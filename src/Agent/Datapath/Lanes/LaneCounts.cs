@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.Datapath.Lanes;
@@ -24,6 +25,19 @@ internal static class LaneCounts
         }
 
         return result;
+    }
+
+    /// <summary>One entry a node that the guard knows.</summary>
+    public static Dictionary<IPAddress, PeerTraffic> ReadPeers(LaneProgram program)
+    {
+        var peers = new Dictionary<IPAddress, PeerTraffic>();
+        foreach (var (key, perCpu) in program.Vteps.ReadAllPerCpu<VtepKey, VtepValue>())
+        {
+            var total = VtepValue.Sum(perCpu);
+            peers[key.Address.ToIPAddress()] = new(total.PacketsOut, total.BytesOut, total.PacketsIn, total.BytesIn);
+        }
+
+        return peers;
     }
 
     private static Dictionary<string, ulong> Select(in LaneCounters total, string prefix)
