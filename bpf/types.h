@@ -24,6 +24,7 @@ enum guard_mode {
 	GUARD_OFF = 0,
 	GUARD_OBSERVE = 1, /* count what would be refused, pass it on */
 	GUARD_VTEP = 2,	   /* refuse unknown senders and forged inner sources */
+	GUARD_STRICT = 3,  /* and fragments of outer packets */
 };
 
 /* Index into lane_stats. */
@@ -97,14 +98,21 @@ struct lane_counters {
 	__u64 refused_unknown_vtep;
 	__u64 refused_forged_source;
 	__u64 refused_inner_vlan;
+	__u64 refused_fragment;
+};
+
+/* Senders beside the peers, by prefix (--guard-allow). A map has to have a value. */
+struct allow_value {
+	__u32 reserved;
 };
 
 #define MAX_SUBNETS 16384
 #define MAX_VTEPS   16384
+#define MAX_ALLOWED 1024
 
 _Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden padding");
 _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
 _Static_assert(sizeof(struct vtep_key) == 16, "vtep_key has no hidden padding");
 _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden padding");
 _Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
-_Static_assert(sizeof(struct lane_counters) == 168, "lane_counters has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 176, "lane_counters has no hidden padding");

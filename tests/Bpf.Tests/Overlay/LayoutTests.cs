@@ -20,6 +20,7 @@ public sealed partial class LayoutTests
         { "vtep_value", typeof(VtepValue) },
         { "config_value", typeof(ConfigValue) },
         { "lane_counters", typeof(LaneCounters) },
+        { "allow_value", typeof(AllowValue) },
     };
 
     public static TheoryData<string, string, Type> Enums => new()
@@ -81,6 +82,7 @@ public sealed partial class LayoutTests
             ("vteps", BpfMapType.PerCpuHash, SizeOf(typeof(VtepKey)), SizeOf(typeof(VtepValue)), 16384),
             ("lane_stats", BpfMapType.PerCpuArray, sizeof(uint), SizeOf(typeof(LaneCounters)), Enum.GetValues<OverlayLane>().Length),
             ("config", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ConfigValue)), 1),
+            ("guard_allow", BpfMapType.LpmTrie, SizeOf(typeof(SubnetKey)), SizeOf(typeof(AllowValue)), 1024),
         };
         var found = expected.Select(e =>
         {

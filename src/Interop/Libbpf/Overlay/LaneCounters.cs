@@ -8,7 +8,7 @@ namespace Accelerated.Interop.Libbpf.Overlay;
 /// Value of the lane_stats map, one for each CPU, by <see cref="OverlayLane"/>: what a lane did and why not (struct lane_counters of
 /// bpf/types.h). Passed on: to the next slower lane, unmodified.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 168)]
+[StructLayout(LayoutKind.Explicit, Size = 176)]
 public struct LaneCounters
 {
     /// <summary>Packets the lane carried.</summary>
@@ -95,6 +95,10 @@ public struct LaneCounters
     [FieldOffset(160)]
     public ulong RefusedInnerVlan;
 
+    /// <summary>Refused: the first fragment of an outer packet.</summary>
+    [FieldOffset(168)]
+    public ulong RefusedFragment;
+
     private static readonly string[] AllNames =
     [
         "taken",
@@ -118,6 +122,7 @@ public struct LaneCounters
         "refused_unknown_vtep",
         "refused_forged_source",
         "refused_inner_vlan",
+        "refused_fragment",
     ];
 
     /// <summary>The counters' names, in the order of the structure.</summary>
