@@ -15,6 +15,7 @@ struct vxlan_packet {
 	struct udphdr *udp;
 	struct ethhdr *inner_ethernet;
 	struct iphdr *inner; /* NULL when the inner packet is not IPv4 */
+	bool fragment;	     /* the first one of several */
 };
 
 enum parsed {
@@ -59,10 +60,11 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 		return PARSED_NOT_OURS;
 	if (packet->ip->daddr != mapped_ipv4(config->local))
 		return PARSED_NOT_OURS;
-	/* The first fragment shows the port, the others do not: the driver reassembles, nftables
-	 * guards (docs/architecture.md). */
-	if (packet->ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
+	/* Only the first fragment shows whose it is. Without it the others come to nothing, and one
+	 * too short to be judged here is left to nftables (src/Agent/Datapath/FirewallRules.cs). */
+	if (packet->ip->frag_off & bpf_htons(IP_OFFSET))
 		return PARSED_NOT_OURS;
+	packet->fragment = packet->ip->frag_off & bpf_htons(IP_MF);
 	if (packet->ip->ihl < sizeof(*packet->ip) / 4)
 		return PARSED_NOT_OURS;
 	options = packet->ip->ihl * 4 - sizeof(*packet->ip);
@@ -94,7 +96,8 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 /*
  * The guard. VXLAN authenticates nothing, so this is the least: the sender is a node we know, and
  * the inner source is not in the subnet of another node (ours included). An inner source outside of
- * all subnets is the sender's own address or masqueraded traffic: fine.
+ * all subnets is the sender's own address or masqueraded traffic: fine. Behind an address of
+ * guard_allow there may be any node but us.
  *
  * A frame with a VLAN tag is refused (RFC 7348, 6.1): the kernel takes VLAN 0 off and delivers what
  * is behind it.
@@ -105,27 +108,33 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 					  const __u8 sender_address[16],
 					  struct lane_counters *count)
 {
+	bool refuse = config->guard >= GUARD_VTEP;
 	struct subnet_value *subnet;
 
 	if (config->guard == GUARD_OFF)
 		return false;
-	if (!sender) {
+	if (packet->fragment && config->guard == GUARD_STRICT) {
+		count->refused_fragment++;
+		return true;
+	}
+	if (!sender && !is_allowed(sender_address)) {
 		count->refused_unknown_vtep++;
-		return config->guard == GUARD_VTEP;
+		return refuse;
 	}
 	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021Q) ||
 	    packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021AD)) {
 		count->refused_inner_vlan++;
-		return config->guard == GUARD_VTEP;
+		return refuse;
 	}
 	if (!packet->inner)
 		return false;
 	subnet = find_subnet(packet->inner->saddr);
 	if (!subnet ||
-	    (subnet->transport != TRANSPORT_LOCAL && same_address(subnet->vtep, sender_address)))
+	    (subnet->transport != TRANSPORT_LOCAL &&
+	     (same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
 		return false;
 	count->refused_forged_source++;
-	return config->guard == GUARD_VTEP;
+	return refuse;
 }
 
 /* Whether the outer headers tell the length the packet has; the driver cuts or drops others. */
@@ -247,5 +256,9 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
 	*sender = find_vtep(sender_address);
 	if (guard_refuses(config, packet, *sender, sender_address, count))
 		return TC_ACT_SHOT;
+	if (packet->fragment) {
+		count->passed_fragment++;
+		return TC_ACT_UNSPEC;
+	}
 	return TC_ACT_OK;
 }

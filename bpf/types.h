@@ -24,6 +24,7 @@ enum guard_mode {
 	GUARD_OFF = 0,
 	GUARD_OBSERVE = 1, /* count what would be refused, pass it on */
 	GUARD_VTEP = 2,	   /* refuse unknown senders and forged inner sources */
+	GUARD_STRICT = 3,  /* and fragments of outer packets */
 };
 
 /* When lane 2 may carry a packet; --shortcut. */
@@ -146,11 +147,18 @@ struct lane_counters {
 	__u64 passed_translated;
 	__u64 passed_not_established;
 	__u64 passed_expiring;
+	__u64 refused_fragment;
+};
+
+/* Senders beside the peers, by prefix (--guard-allow). A map has to have a value. */
+struct allow_value {
+	__u32 reserved;
 };
 
 #define MAX_SUBNETS   16384
 #define MAX_VTEPS     16384
 #define MAX_ENDPOINTS 4096
+#define MAX_ALLOWED   1024
 
 _Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden padding");
 _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
@@ -159,4 +167,4 @@ _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden paddin
 _Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
 _Static_assert(sizeof(struct endpoint_value) == 40, "endpoint_value has no hidden padding");
 _Static_assert(sizeof(struct shortcut_value) == 40, "shortcut_value has no hidden padding");
-_Static_assert(sizeof(struct lane_counters) == 264, "lane_counters has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 272, "lane_counters has no hidden padding");

@@ -5,11 +5,12 @@ using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
+using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.Api;
 
 /// <summary>Puts what the control plane and the reconcile loop know into one report.</summary>
-public sealed class StatusReporter(AgentOptions options, InputStore store, ReconcileLoop loop, IDatapath datapath)
+public sealed class StatusReporter(AgentOptions options, InputStore store, ReconcileLoop loop, IDatapath datapath, NftablesFirewall firewall)
 {
     /// <summary>Version of this build, without the source revision.</summary>
     public static string Version { get; } =
@@ -48,11 +49,25 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             options.Firewall.Masquerade,
             new StatusReport.EtcdStatus(etcd.IsConnected, etcd.Endpoint, etcd == EtcdHealth.NotTried ? null : etcd.Since, etcd.Error, inputs.Leases.Revision),
             usage.Lanes,
+            Guard(outcome),
             peers,
             usage.Containers,
             [.. rejected.Select(r => new StatusReport.RejectedKey(r.Key, r.Value))],
             problems,
             new StatusReport.ReconcileStatus(outcome.Passes, outcome.Repairs, outcome.FinishedAt, Math.Round(outcome.Duration.TotalMilliseconds, 3), outcome.Failures.Count));
+    }
+
+    private StatusReport.GuardStatus? Guard(ReconcileOutcome outcome)
+    {
+        if (outcome.Desired?.Firewall is not { Guard.Mode: var mode } rules)
+            return null;
+        var refused = mode == OverlayGuard.Off ? null : firewall.Refused();
+        var reason = mode == OverlayGuard.Off ? null
+            : refused is null ? "not in nftables: see the problems"
+            : mode != options.Firewall.Guard ? "only counts until etcd confirms the peers" : null;
+        return new StatusReport.GuardStatus(
+            mode == OverlayGuard.Off || refused is not null ? Word(mode) : Word(OverlayGuard.Off), reason, refused ?? ImmutableDictionary<string, ulong>.Empty,
+            [.. outcome.Others.Where(o => !rules.Network.Contains(o.Address)).Select(o => $"{o.Name} ({o.Address})")]);
     }
 
     private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome, DatapathUsage usage)
@@ -99,6 +114,14 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
         ProblemSeverity.Critical => "critical",
         ProblemSeverity.Degraded => "degraded",
         _ => "warning",
+    };
+
+    private static string Word(OverlayGuard guard) => guard switch
+    {
+        OverlayGuard.Strict => "strict",
+        OverlayGuard.Vtep => "vtep",
+        OverlayGuard.Observe => "observe",
+        _ => "off",
     };
 
     private string Summary(string health, AgentInputs inputs, ReconcileOutcome outcome,

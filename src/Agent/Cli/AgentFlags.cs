@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -24,7 +25,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _interval, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -50,7 +51,8 @@ internal sealed partial class AgentFlags
         _stateDir = Text("state-dir", "/var/lib/accelerated", "DIR", "what outlives a reboot");
         _instance = Text("instance", AgentOptions.DefaultInstance, "NAME", "name of this agent, when a host runs several");
         _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets; auto is kernel in this version, bpf lays the eBPF lanes over it");
-        _guard = Text("guard", "vtep", "vtep|observe|off", "with --datapath=bpf: drop VXLAN from unknown nodes or with a forged inner source, only count it, or neither");
+        _guard = Text("guard", "vtep", "strict|vtep|observe|off", "VXLAN from senders that are no peers, by the wrong interface or with a forged inner source: drop it (strict: outer fragments too), only count it, or neither");
+        _guardAllow = Flag("guard-allow", GoFlagKind.Repeatable, "", "203.0.113.0/24", "further senders of VXLAN: networks of peers behind NAT or with several addresses, separated by commas; repeatable");
         _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with --datapath=bpf: who decapsulates; auto is driver in this version");
         _shortcut = Text("shortcut", "established", "established|always|off", "with --datapath=bpf: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
         _shortcutMark = Text("shortcut-mark", "0xffff0000", "0xffff0000", "the bits of the conntrack mark that prove it; others' rules must leave them alone");
@@ -94,14 +96,14 @@ internal sealed partial class AgentFlags
             Etcd = ReadEtcd(),
             EtcdPrefix = Prefix(),
             Underlay = new UnderlayOptions(_iface.Values, Patterns(), Address(_ifaceCanReach), Address(_publicIP)),
-            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue),
+            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue, Guard(), GuardAllow()),
             SubnetFile = NotEmpty(_subnetFile),
             RunDirectory = NotEmpty(_runDir),
             StateDirectory = NotEmpty(_stateDir),
             Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
             Datapath = Datapath(),
             Lanes = new LaneOptions(
-                Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn(), Shortcut(), ShortcutMark(),
+                Path.Combine(NotEmpty(_bpfDir), _instance.Value), TunnelIn(), Shortcut(), ShortcutMark(),
                 Path.Combine(AgentOptions.Folder(NotEmpty(_runDir), _instance.Value), "tcp_be_liberal.before")),
             SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
             RenewMargin = TimeSpan.FromMinutes(margin),
@@ -169,11 +171,30 @@ internal sealed partial class AgentFlags
 
     private OverlayGuard Guard() => _guard.Value switch
     {
+        "strict" => OverlayGuard.Strict,
         "vtep" => OverlayGuard.Vtep,
         "observe" => OverlayGuard.Observe,
         "off" => OverlayGuard.Off,
-        _ => throw _guard.Wrong("expected vtep, observe or off"),
+        _ => throw _guard.Wrong("expected strict, vtep, observe or off"),
     };
+
+    /// <summary>Without those that lie inside another: nftables refuses sets of intervals that overlap.</summary>
+    private ImmutableArray<IPNetwork> GuardAllow()
+    {
+        const StringSplitOptions parts = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+        var networks = _guardAllow.Values.SelectMany(v => v.Split(',', parts), Network).Distinct().ToList();
+        return [.. networks.Where(n => !networks.Any(other => other != n && other.Contains(n))).OrderBy(n => IPMath.ToNumber(n.BaseAddress))];
+
+        IPNetwork Network(string value, string text)
+        {
+            var parts = text.Split('/', 2);
+            // With bits behind the prefix one of the two is a slip, and this flag lets people in.
+            return IPMath.TryParse(parts[0], AddressFamily.InterNetwork, out var address)
+                && IPNetwork.TryParse(parts.Length < 2 ? text + "/32" : text, out var network) && network.BaseAddress.Equals(address)
+                ? network
+                : throw new CommandLineException($"{_guardAllow.Origin}={value}: {text} is not an IPv4 network like 203.0.113.0/24, or an address");
+        }
+    }
 
     private bool TunnelIn() => _tunnelIn.Value switch
     {

@@ -60,6 +60,12 @@ internal static class StatusCommand
 
         foreach (var lane in report.Lanes)
             Row("lane " + lane.Lane, $"{(lane.Off is { } off ? $"off: {off}; " : "")}{lane.Taken} packets taken{Reasons(", left to the driver: ", lane.Passed)}{Reasons(", refused: ", lane.Refused)}");
+        if (report.Guard is { } guard)
+        {
+            var others = guard.Mode == "off" || guard.OtherInterfaces.Count == 0 ? "" : $"; also on {string.Join(", ", guard.OtherInterfaces)}: guarded by nftables, not accelerated";
+            Row("guard", $"{guard.Mode}{(guard.Reason is null ? "" : $": {guard.Reason}")}{Reasons(guard.Mode == "observe" ? ", would refuse: " : ", refused: ", guard.Refused)}{others}");
+        }
+
         Row("etcd", report.Etcd.Connected
             ? $"{report.Etcd.Endpoint}, for {Ago(report.Etcd.Since, now)}, revision {report.Etcd.Revision}"
             : report.Etcd.Error ?? "not tried yet");

@@ -32,6 +32,7 @@ public sealed partial class ReconcileLoop(
 
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
+    private IReadOnlyList<OtherInterface> _others = [];
     private AgentInputs? _kept;
     private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
@@ -89,10 +90,16 @@ public sealed partial class ReconcileLoop(
         var desired = Desire(inputs, config, own, node);
         try
         {
+            // First: a peer that a route leads to and the guard does not know could not answer.
+            var repairs = 0;
+            var mark = datapath.Mark;
+            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
             var report = datapath.Apply(desired);
             kernel.Concerns(report, desired);
-            var repairs = ReportChanges(report, desired);
-            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
+            repairs += ReportChanges(report, desired);
+            // The lanes want another proof from now on: they have closed to the old one already.
+            if (datapath.Mark != mark)
+                firewallDone &= ApplyFirewall(desired, problems, ref repairs);
             var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             Keep(inputs);
@@ -115,7 +122,8 @@ public sealed partial class ReconcileLoop(
     {
         try
         {
-            var node = UnderlaySelector.Select(options.Underlay, routes);
+            var (node, others) = UnderlaySelector.Look(options.Underlay, routes);
+            _others = others;
             if (!node.IsUp)
                 problems.Add(new Problem(ProblemSeverity.Critical, "underlay-down", $"{node.Interface} is down", $"ip link set {node.Interface} up"));
             if (!node.Forwards)
@@ -200,7 +208,7 @@ public sealed partial class ReconcileLoop(
         catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
         {
             problems.Add(new Problem(ProblemSeverity.Degraded, "firewall", $"our nftables rules are not in place: {e.Message}",
-                "install libnftables1 and a kernel with nf_tables; without the rules containers reach other containers, but not the outside"));
+                "install libnftables1 and a kernel with nf_tables; without the rules containers reach other containers, but not the outside, and anyone may send them VXLAN"));
             return false;
         }
     }
@@ -253,7 +261,7 @@ public sealed partial class ReconcileLoop(
         if (ready && !_outcome.Ready)
             LogReady(desired!.Devices[0].Subnet.ToString(), desired.Devices[0].Peers.Length);
         Volatile.Write(ref _outcome, new ReconcileOutcome(
-            ready, desired ?? _outcome.Desired, _desired?.Node ?? _outcome.Node, failures, found, _outcome.Passes + 1, _outcome.Repairs + repairs,
+            ready, desired ?? _outcome.Desired, _desired?.Node ?? _outcome.Node, _others, failures, found, _outcome.Passes + 1, _outcome.Repairs + repairs,
             time.GetUtcNow(), Stopwatch.GetElapsedTime(started)));
         return retry;
     }

@@ -83,6 +83,9 @@ public sealed unsafe class NftablesContext : IDisposable
     /// <summary>As <see cref="Run(string)"/>, with lists printed as JSON (<c>nft -j</c>, libnftables-json(5)).</summary>
     public string RunJson(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_JSON);
 
+    /// <summary>As <see cref="Run(string)"/>, with lists printed without what changes by itself, such as the values of counters (<c>nft -s</c>).</summary>
+    public string RunStateless(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_STATELESS);
+
     /// <summary>Closes the context.</summary>
     public void Dispose() => _context.Dispose();
 

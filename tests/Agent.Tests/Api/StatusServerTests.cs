@@ -38,7 +38,7 @@ public sealed class StatusServerTests : IAsyncLifetime
             options, store, _wake, datapath, _firewall, new SubnetFile(options.SubnetFile), new StateFile(_directory, "test"), _routes, _kernel,
             TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
-        _serving = new StatusServer(new StatusReporter(options, store, loop, datapath), new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
+        _serving = new StatusServer(new StatusReporter(options, store, loop, datapath, _firewall), new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
         return ValueTask.CompletedTask;
     }
 

@@ -23,6 +23,7 @@ public sealed partial class LayoutTests
         { "endpoint_key", typeof(EndpointKey) },
         { "endpoint_value", typeof(EndpointValue) },
         { "shortcut_value", typeof(ShortcutValue) },
+        { "allow_value", typeof(AllowValue) },
     };
 
     public static TheoryData<string, string, Type> Enums => new()
@@ -87,6 +88,7 @@ public sealed partial class LayoutTests
             ("config", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ConfigValue)), 1),
             ("endpoints", BpfMapType.Hash, SizeOf(typeof(EndpointKey)), SizeOf(typeof(EndpointValue)), 4096),
             ("shortcut", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ShortcutValue)), 1),
+            ("guard_allow", BpfMapType.LpmTrie, SizeOf(typeof(SubnetKey)), SizeOf(typeof(AllowValue)), 1024),
         };
         var found = expected.Select(e =>
         {

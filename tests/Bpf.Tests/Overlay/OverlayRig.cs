@@ -21,6 +21,7 @@ internal sealed class OverlayRig : IDisposable
     private readonly BpfMap _vteps;
     private readonly BpfMap _stats;
     private readonly BpfMap _config;
+    private readonly BpfMap _allowed;
 
     public OverlayRig(UnderlayNamespace underlay, Node? self = null)
     {
@@ -35,6 +36,7 @@ internal sealed class OverlayRig : IDisposable
         _vteps = overlay.Map("vteps");
         _stats = overlay.Map("lane_stats");
         _config = overlay.Map("config");
+        _allowed = overlay.Map("guard_allow");
         Config = new()
         {
             OverlayIfindex = 1,
@@ -73,6 +75,8 @@ internal sealed class OverlayRig : IDisposable
             new SubnetValue { Vtep = OverlayAddress.From(node.Underlay), VtepMac = OverlayMac.From(node.OverlayMac), Transport = transport });
 
     public void AddVtep(IPAddress address) => Assert.True(_vteps.TryAdd(VtepKey.From(address), default(VtepValue)));
+
+    public void Allow(string network) => _allowed.Update(SubnetKey.From(IPNetwork.Parse(network)), default(AllowValue));
 
     public void RemoveVtep(Node node) => Assert.True(_vteps.Delete(VtepKey.From(node.Underlay)));
 
@@ -128,7 +132,7 @@ internal sealed class OverlayRig : IDisposable
 
     public void Dispose()
     {
-        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _vteps, _stats, _config])
+        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _vteps, _stats, _config, _allowed])
             one.Dispose();
     }
 

@@ -123,13 +123,14 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver");
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        changes.AddRange(LaneMaps.Apply(_program, device, index, options, desired.MayPrune));
+        changes.AddRange(LaneMaps.Apply(_program, device, index, options, desired.Firewall.Guard, desired.MayPrune));
         changes.AddRange(_shortcut.Apply(_program, device, desired.Firewall.Masquerade || Conntrack.IsCounting, followed));
         // Links last: a program runs only when the maps say what it needs.
         if (_hooks.Ensure(_shortcut.UnderlayIn ?? _program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
             changes.Add(inbound);
         if (_hooks.Ensure(_program.OverlayOut, index, TcxHook.Egress, _program.Directory) is { } outbound)
             changes.Add(outbound);
+        changes.AddRange(_program.RemoveOtherSchemas());
         return changes;
     }
 

@@ -16,7 +16,7 @@ internal static class LaneMaps
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
     /// <summary>Applies a device's peers and configuration; returns each change in words.</summary>
-    public static List<string> Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, bool mayPrune)
+    public static List<string> Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var wantedVteps = device.Peers.Select(p => p.Remote).ToHashSet();
@@ -30,6 +30,19 @@ internal static class LaneMaps
             changes.Add($"add {vtep} to the map of VTEPs");
         }
 
+        var allowed = program.GuardAllow.Keys<SubnetKey>().Select(k => k.ToIPNetwork()).ToHashSet();
+        foreach (var network in guard.Allowed.Where(n => !allowed.Contains(n)))
+        {
+            program.GuardAllow.Update(SubnetKey.From(network), default(AllowValue));
+            changes.Add($"allow senders in {network}");
+        }
+
+        foreach (var network in allowed.Where(n => !guard.Allowed.Contains(n)))
+        {
+            program.GuardAllow.Delete(SubnetKey.From(network));
+            changes.Add($"allow senders in {network} no more");
+        }
+
         var subnets = program.Subnets.ReadAll<SubnetKey, SubnetValue>().ToDictionary(e => e.Key.ToIPNetwork(), e => e.Value);
         foreach (var (subnet, value) in wantedSubnets)
         {
@@ -39,13 +52,11 @@ internal static class LaneMaps
             changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
-        // Before a whole snapshot of the leases is in, an unknown sender may be a peer we have not heard of: only count.
-        var guard = mayPrune || options.Guard == OverlayGuard.Off ? options.Guard : OverlayGuard.Observe;
-        var config = Config(device, deviceIndex, guard, options.TunnelIn);
+        var config = Config(device, deviceIndex, guard.Mode, options.TunnelIn);
         if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard.Mode}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
         }
 
         if (!mayPrune)

@@ -13,10 +13,10 @@ internal sealed class LaneProgram : IDisposable
     /// Version of the maps' layout, and part of the pin path: an agent never reads another layout's maps. Programs may change freely within
     /// one version.
     /// </summary>
-    private const string Schema = "1";
+    private const string Schema = "2";
 
     /// <summary>The maps that all objects share.</summary>
-    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config"];
+    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config", "guard_allow"];
 
     private readonly BpfObject _object;
 
@@ -28,6 +28,7 @@ internal sealed class LaneProgram : IDisposable
         Vteps = loaded.Map("vteps");
         LaneStats = loaded.Map("lane_stats");
         Config = loaded.Map("config");
+        GuardAllow = loaded.Map("guard_allow");
         OverlayOut = loaded.Program("overlay_out");
         UnderlayIn = loaded.Program("underlay_in");
     }
@@ -46,6 +47,9 @@ internal sealed class LaneProgram : IDisposable
 
     /// <summary>The one configuration entry.</summary>
     public BpfMap Config { get; }
+
+    /// <summary>Senders beside the known nodes.</summary>
+    public BpfMap GuardAllow { get; }
 
     /// <summary>Lane 1 out.</summary>
     public BpfProgram OverlayOut { get; }
@@ -75,6 +79,17 @@ internal sealed class LaneProgram : IDisposable
         }
     }
 
+    /// <summary>
+    /// Takes away what agents of other schemas left attached, once ours is: those programs would go on taking packets by maps that
+    /// nobody keeps up to date. Returns each in words.
+    /// </summary>
+    public List<string> RemoveOtherSchemas()
+    {
+        var others = System.IO.Directory.EnumerateDirectories(Path.GetDirectoryName(Directory)!).Where(d => d != Directory).ToList();
+        others.ForEach(Remove);
+        return others.ConvertAll(d => $"detach the lanes of schema {Path.GetFileName(d)}");
+    }
+
     /// <summary>Detaches the lanes of an instance and forgets their maps; nothing happens when there are none.</summary>
     public static void Remove(string pinDirectory)
     {
@@ -85,7 +100,7 @@ internal sealed class LaneProgram : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, OverlayOut, UnderlayIn, _object])
+        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, GuardAllow, OverlayOut, UnderlayIn, _object])
             part.Dispose();
     }
 

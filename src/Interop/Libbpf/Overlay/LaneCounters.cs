@@ -8,7 +8,7 @@ namespace Accelerated.Interop.Libbpf.Overlay;
 /// Value of the lane_stats map, one for each CPU, by <see cref="OverlayLane"/>: what a lane did and why not (struct lane_counters of
 /// bpf/types.h). Passed on: to the next slower lane, unmodified.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 264)]
+[StructLayout(LayoutKind.Explicit, Size = 272)]
 public struct LaneCounters
 {
     /// <summary>Packets the lane carried.</summary>
@@ -143,6 +143,10 @@ public struct LaneCounters
     [FieldOffset(256)]
     public ulong PassedExpiring;
 
+    /// <summary>Refused: the first fragment of an outer packet.</summary>
+    [FieldOffset(264)]
+    public ulong RefusedFragment;
+
     private static readonly string[] AllNames =
     [
         "taken",
@@ -178,6 +182,7 @@ public struct LaneCounters
         "passed_translated",
         "passed_not_established",
         "passed_expiring",
+        "refused_fragment",
     ];
 
     /// <summary>The counters' names, in the order of the structure.</summary>
