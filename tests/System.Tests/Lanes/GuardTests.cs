@@ -239,12 +239,56 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
             // A container that takes such an address does not have it: the way back leads elsewhere.
             var container = await ForgeAsync(lab, Forger.ContainerToItsHost, false);
             await ExpectRefusedAsync(container with { OuterSource = stranger }, "not_from_underlay", inNftables: true);
+            // Nor may it send to a peer that is not reached by the underlay.
+            await node.RunAsync("ip", "route", "add", "192.0.2.99", "via", stranger.ToString());
+            await ExpectRefusedAsync(container with { Host = IPAddress.Parse("192.0.2.99") }, "not_from_underlay", inNftables: true);
+
+            await labs.UseAsync(lab, "--guard-allow=0.0.0.0/0");
+
+            await ExpectDeliveredAsync(whole, lab);
+            await ExpectRefusedAsync(container, "not_from_underlay", inNftables: true);
         }
         finally
         {
             await lab.Etcd.ExecAsync("ip", "link", "del", "second");
             await lab.Pod(1, 2).ExecAsync("ip", "addr", "del", $"{stranger}/32", "dev", "lo");
         }
+    }
+
+    // A host may have addresses that no lease names, and believes what comes from ours.
+    [Fact]
+    public async Task Vxlan_OfAContainerToAnyHostOnTheUnderlay_IsRefusedAndLeavesWithoutTheGuard()
+    {
+        foreach (var (lab, leaves) in (IEnumerable<(NetworkLab, bool)>)[(labs.Guarded, false), (labs.Open, true)])
+        {
+            await labs.UseAsync(lab);
+            var forgery = (await ForgeAsync(lab, Forger.ContainerToItsHost, false)) with { Host = lab.Layout.EtcdAddress };
+            await using var capture = await lab.Etcd.StartCaptureAsync("eth0", "udp dst port 8472", Cancel);
+
+            if (leaves)
+                forgery.Send(Count);
+            else
+                await CountsAsync(lab.Node(1), "not_from_underlay", inNftables: true, () => forgery.Send(Count));
+
+            await lab.Pod(1, 2).PingAsync(lab.Layout.EtcdAddress, cancel: Cancel);
+            Assert.Equal(leaves ? Count : 0, capture.Packets().Count);
+        }
+    }
+
+    [Fact]
+    public async Task Vxlan_ThroughTheHostToAContainer_IsTheContainersBusiness()
+    {
+        var lab = labs.Guarded;
+        var node = await labs.UseAsync(lab);
+        var refused = await AllRefusedAsync(node);
+        var pod = lab.Pod(1, 1);
+        await lab.Etcd.RunAsync("ip", "route", "replace", pod.Address.ToString(), "via", node.Address.ToString());
+        await using var capture = await pod.StartCaptureAsync("eth0", "udp dst port 8472", Cancel);
+
+        ((await ForgeAsync(lab, Forger.Stranger, false)) with { Host = pod.Address }).Send(Count);
+
+        await capture.WaitPacketsAsync(Count, cancel: Cancel);
+        Assert.Equal(refused, await AllRefusedAsync(node));
     }
 
     private static string Reason(Forger forger) => forger switch
