@@ -93,7 +93,7 @@ internal static class AgentCommand
                 options.RenewMargin, TimeProvider.System, s.GetRequiredService<ILogger<OwnSubnetKeeper>>()))
             .AddSingleton<ControlPlane>()
             .AddSingleton<KernelDatapath>()
-            .AddSingleton<IDatapath>(s => options.Datapath == DatapathChoice.Bpf
+            .AddSingleton<IDatapath>(s => options.UsesLanes
                 ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, TimeProvider.System)
                 : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()

@@ -22,7 +22,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _bpfDir, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -51,6 +51,9 @@ internal sealed partial class AgentFlags
         _guard = Text("guard", "vtep", "vtep|observe|off", "with --datapath=bpf: drop VXLAN from unknown nodes or with a forged inner source, only count it, or neither");
         _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with --datapath=bpf: who decapsulates; auto is driver in this version");
         _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
+        _bpfAttach = Text("bpf-attach", "auto", "auto|tcx|clsact", "how programs are attached; auto is tcx where the kernel has it (Linux 6.6), and clsact beside other people's clsact filters");
+        _bpfCompile = Text("bpf-compile", "auto", "auto|always|never", "whether programs are compiled on this host with clang; auto only if the kernel refuses the ones built in");
+        _bpfObjectDir = Text("bpf-object-dir", "", "DIR", "load programs from DIR/NAME.bpf.o where there is such a file, for debugging");
         _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
         _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
 
@@ -96,7 +99,7 @@ internal sealed partial class AgentFlags
             StateDirectory = NotEmpty(_stateDir),
             Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
             Datapath = Datapath(),
-            Lanes = new LaneOptions(Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn()),
+            Lanes = Lanes(),
             SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
@@ -174,6 +177,26 @@ internal sealed partial class AgentFlags
         "auto" or "driver" => false,
         "bpf" => true,
         _ => throw _tunnelIn.Wrong("expected auto, bpf or driver"),
+    };
+
+    private LaneOptions Lanes() => new(Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn())
+    {
+        Attachment = _bpfAttach.Value switch
+        {
+            "auto" => LaneAttachment.Auto,
+            "tcx" => LaneAttachment.Tcx,
+            "clsact" => LaneAttachment.Clsact,
+            _ => throw _bpfAttach.Wrong("expected auto, tcx or clsact"),
+        },
+        Objects = new LaneObjectOptions(Compile(), OrNull(_bpfObjectDir), Path.Combine(NotEmpty(_stateDir), "bpf")),
+    };
+
+    private LaneCompile Compile() => _bpfCompile.Value switch
+    {
+        "auto" => LaneCompile.Auto,
+        "always" => LaneCompile.Always,
+        "never" => LaneCompile.Never,
+        _ => throw _bpfCompile.Wrong("expected auto, always or never"),
     };
 
     private static IPAddress? Address(GoFlag flag)

@@ -1,3 +1,5 @@
+using Accelerated.Agent.State;
+
 namespace Accelerated.Agent.Datapath;
 
 /// <summary>What one pass did.</summary>
@@ -6,4 +8,8 @@ namespace Accelerated.Agent.Datapath;
 /// <param name="RetryAfter">When a refused change is due again, or null when none is.</param>
 /// <param name="Interfaces">ifindexes whose events concern the datapath (devices and underlay).</param>
 public sealed record DatapathReport(
-    IReadOnlyList<string> Changes, IReadOnlyList<DatapathFailure> Failures, TimeSpan? RetryAfter, IReadOnlySet<int> Interfaces);
+    IReadOnlyList<string> Changes, IReadOnlyList<DatapathFailure> Failures, TimeSpan? RetryAfter, IReadOnlySet<int> Interfaces)
+{
+    /// <summary>What an operator should know about it.</summary>
+    public IReadOnlyList<Problem> Problems { get; init; } = [];
+}

@@ -32,6 +32,7 @@ public sealed partial class ReconcileLoop(
 
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
+    private (string Name, string Reason)? _carrier;
     private AgentInputs? _kept;
     private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
@@ -75,6 +76,9 @@ public sealed partial class ReconcileLoop(
         {
             var report = datapath.Apply(desired);
             kernel.Concerns(report.Interfaces, desired);
+            foreach (var problem in report.Problems)
+                problems.Add(problem);
+            ReportCarrier();
             var repairs = ReportChanges(report, desired);
             var firewallDone = ApplyFirewall(desired, problems, ref repairs);
             var fileDone = ApplySubnetFile(desired, problems);
@@ -136,6 +140,16 @@ public sealed partial class ReconcileLoop(
 
         _desired = (inputs, node, state);
         return state;
+    }
+
+    /// <summary>Each step down the ladder and back up is in the log, with its reason.</summary>
+    private void ReportCarrier()
+    {
+        var carrier = (datapath.Name, datapath.Reason);
+        if (_carrier == carrier)
+            return;
+        _carrier = carrier;
+        LogCarrier(carrier.Name, carrier.Reason);
     }
 
     private int ReportChanges(DatapathReport report, DesiredState desired)
@@ -267,6 +281,9 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
     private partial void LogNotKept(string path, string error);
+
+    [LoggerMessage(3011, LogLevel.Information, "packets are carried by {Name}: {Reason}")]
+    private partial void LogCarrier(string name, string reason);
 
     [LoggerMessage(3008, LogLevel.Information, "ready: subnet {Subnet}, {Peers} peers")]
     private partial void LogReady(string subnet, int peers);

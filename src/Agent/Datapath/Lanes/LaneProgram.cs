@@ -15,7 +15,7 @@ internal sealed class LaneProgram : IDisposable
     /// </summary>
     private const string Schema = "1";
 
-    private const string Resource = "overlay.bpf.o";
+    private const string ObjectName = "overlay";
     private static readonly string[] MapNames = ["subnets", "vteps", "lane_stats", "config"];
 
     private readonly BpfObject _object;
@@ -53,33 +53,29 @@ internal sealed class LaneProgram : IDisposable
     /// <summary>Guard and lane 1 in.</summary>
     public BpfProgram UnderlayIn { get; }
 
-    /// <summary>Loads the embedded object and pins its maps.</summary>
+    /// <summary>Loads the object and pins its maps.</summary>
     /// <exception cref="LanesUnavailableException">What is missing on this host and how to get it.</exception>
-    public static LaneProgram Load(LaneOptions options)
+    public static LaneProgram Load(LaneOptions options, LaneObjects objects)
     {
         var directory = Path.Combine(options.PinDirectory, Schema);
         try
         {
             var root = NearestExisting(options.PinDirectory);
             if (!BpfFeatures.BpfFs(root).IsSupported)
-                throw new LanesUnavailableException($"{root} is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf, or name one with --bpf-dir");
-            var tcx = BpfFeatures.Tcx;
-            if (tcx.Support == FeatureSupport.Unsupported)
-                throw new LanesUnavailableException($"this kernel has no tcx links (Linux 6.6): {tcx.Reason}");
+            {
+                throw new LanesUnavailableException($"{root} is not on a BPF file system")
+                {
+                    Remedy = "mount -t bpf bpf /sys/fs/bpf (the agent notices), or name one with --bpf-dir",
+                };
+            }
+
             System.IO.Directory.CreateDirectory(directory);
-            return LoadPinned(directory);
+            return objects.Load(ObjectName, image => LoadPinned(image.Image, directory));
         }
         catch (Exception e) when (e is NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
-            throw new LanesUnavailableException(e.Message, e);
+            throw LaneFaults.Explain(e);
         }
-    }
-
-    /// <summary>Detaches the lanes of an instance and forgets their maps; nothing happens when there are none.</summary>
-    public static void Remove(string pinDirectory)
-    {
-        if (System.IO.Directory.Exists(pinDirectory))
-            System.IO.Directory.Delete(pinDirectory, recursive: true);
     }
 
     /// <inheritdoc/>
@@ -89,9 +85,9 @@ internal sealed class LaneProgram : IDisposable
             part.Dispose();
     }
 
-    private static LaneProgram LoadPinned(string directory)
+    private static LaneProgram LoadPinned(byte[] image, string directory)
     {
-        var loaded = BpfObject.Open(Image(), "overlay");
+        var loaded = BpfObject.Open(image, ObjectName);
         try
         {
             foreach (var name in MapNames)
@@ -118,15 +114,6 @@ internal sealed class LaneProgram : IDisposable
             loaded.Dispose();
             throw;
         }
-    }
-
-    private static byte[] Image()
-    {
-        using var stream = typeof(LaneProgram).Assembly.GetManifestResourceStream(Resource)
-            ?? throw new LanesUnavailableException("this build carries no eBPF object");
-        var image = new byte[stream.Length];
-        stream.ReadExactly(image);
-        return image;
     }
 
     private static string NearestExisting(string path)
