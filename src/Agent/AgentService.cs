@@ -3,6 +3,7 @@ using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
+using Accelerated.Interop;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -27,8 +28,8 @@ public sealed partial class AgentService(
             LogStarted(StatusReporter.Version, options.Instance);
             foreach (var notice in options.Notices)
                 LogNotice(notice);
-            if (options.Datapath != DatapathChoice.Bpf)
-                BpfDatapath.Detach(options.Lanes);
+            if (!options.UsesLanes)
+                DetachLanes();
             kernel.Start();
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
             await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token)).ConfigureAwait(false);
@@ -57,6 +58,19 @@ public sealed partial class AgentService(
         finally
         {
             lifetime.StopApplication();
+        }
+    }
+
+    /// <summary>Lanes that an earlier run left attached would go on with what that run knew, and their guard would refuse new peers.</summary>
+    private void DetachLanes()
+    {
+        try
+        {
+            BpfDatapath.Detach(options.Lanes);
+        }
+        catch (Exception e) when (e is NativeException or IOException or UnauthorizedAccessException)
+        {
+            throw new AgentFaultException($"the eBPF lanes of an earlier run cannot be taken away: {e.Message}. Remove {options.Lanes.PinDirectory} as root, or start with --datapath=bpf", e);
         }
     }
 

@@ -25,6 +25,9 @@ public class NativeException : Exception
     /// <summary>Whether the interface is not there (any more).</summary>
     public bool IsNoSuchDevice => Errno == Native.Errno.ENODEV;
 
+    /// <summary>Whether the kernel refused for want of a capability (EPERM).</summary>
+    public bool IsNotPermitted => Errno == Native.Errno.EPERM;
+
     /// <summary>The exception for a call that has just failed and left its reason in errno.</summary>
     internal static NativeException FromLastError(string operation) => new(operation, Marshal.GetLastPInvokeError());
 }

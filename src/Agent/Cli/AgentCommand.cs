@@ -94,7 +94,7 @@ internal static class AgentCommand
                 options.RenewMargin, TimeProvider.System, s.GetRequiredService<ILogger<OwnSubnetKeeper>>()))
             .AddSingleton<ControlPlane>()
             .AddSingleton<KernelDatapath>()
-            .AddSingleton<IDatapath>(s => options.Datapath == DatapathChoice.Bpf
+            .AddSingleton<IDatapath>(s => options.UsesLanes
                 ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, s.GetRequiredService<PolicyWatch>(), TimeProvider.System)
                 : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()

@@ -25,7 +25,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -57,6 +57,9 @@ internal sealed partial class AgentFlags
         _shortcut = Text("shortcut", "established", "established|always|off", "with --datapath=bpf: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
         _shortcutMark = Text("shortcut-mark", "0xffff0000", "0xffff0000", "the bits of the conntrack mark that prove it; others' rules must leave them alone");
         _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
+        _bpfAttach = Text("bpf-attach", "auto", "auto|tcx|clsact", "how programs are attached; auto is tcx where the kernel has it (Linux 6.6), and clsact beside other people's clsact filters");
+        _bpfCompile = Text("bpf-compile", "auto", "auto|always|never", "whether programs are compiled on this host with clang; auto only if the kernel refuses the ones built in");
+        _bpfObjectDir = Text("bpf-object-dir", "", "DIR", "load programs from DIR/NAME.bpf.o where there is such a file, for debugging");
         _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
         _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
 
@@ -102,9 +105,7 @@ internal sealed partial class AgentFlags
             StateDirectory = NotEmpty(_stateDir),
             Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
             Datapath = Datapath(),
-            Lanes = new LaneOptions(
-                Path.Combine(NotEmpty(_bpfDir), _instance.Value), TunnelIn(), Shortcut(), ShortcutMark(),
-                Path.Combine(AgentOptions.Folder(NotEmpty(_runDir), _instance.Value), "tcp_be_liberal.before")),
+            Lanes = Lanes(),
             SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
@@ -222,6 +223,29 @@ internal sealed partial class AgentFlags
             ? mask
             : throw _shortcutMark.Wrong($"expected a mask of at least {AcceptMark.FewestBits} bits in one run, like 0xffff0000");
     }
+
+    private LaneOptions Lanes() => new(Path.Combine(NotEmpty(_bpfDir), _instance.Value), TunnelIn())
+    {
+        Shortcut = Shortcut(),
+        ShortcutMark = ShortcutMark(),
+        LiberalFile = Path.Combine(AgentOptions.Folder(NotEmpty(_runDir), _instance.Value), "tcp_be_liberal.before"),
+        Attachment = _bpfAttach.Value switch
+        {
+            "auto" => LaneAttachment.Auto,
+            "tcx" => LaneAttachment.Tcx,
+            "clsact" => LaneAttachment.Clsact,
+            _ => throw _bpfAttach.Wrong("expected auto, tcx or clsact"),
+        },
+        Objects = new LaneObjectOptions(Compile(), OrNull(_bpfObjectDir), Path.Combine(NotEmpty(_stateDir), "bpf")),
+    };
+
+    private LaneCompile Compile() => _bpfCompile.Value switch
+    {
+        "auto" => LaneCompile.Auto,
+        "always" => LaneCompile.Always,
+        "never" => LaneCompile.Never,
+        _ => throw _bpfCompile.Wrong("expected auto, always or never"),
+    };
 
     private static IPAddress? Address(GoFlag flag)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using Accelerated.Agent.State;
 
 namespace Accelerated.Agent.Datapath;
 
@@ -15,4 +16,7 @@ public sealed record DatapathReport(
 
     /// <summary>The subnet whose containers matter to a lane, or null when none does.</summary>
     public IPNetwork? Containers { get; init; }
+
+    /// <summary>What an operator should know about it.</summary>
+    public IReadOnlyList<Problem> Problems { get; init; } = [];
 }

@@ -33,6 +33,7 @@ public sealed partial class ReconcileLoop(
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
     private IReadOnlyList<OtherInterface> _others = [];
+    private (string Name, string Reason)? _carrier;
     private AgentInputs? _kept;
     private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
@@ -96,6 +97,9 @@ public sealed partial class ReconcileLoop(
             var firewallDone = ApplyFirewall(desired, problems, ref repairs);
             var report = datapath.Apply(desired);
             kernel.Concerns(report, desired);
+            foreach (var problem in report.Problems)
+                problems.Add(problem);
+            ReportCarrier();
             repairs += ReportChanges(report, desired);
             // The lanes want another proof from now on: they have closed to the old one already.
             if (datapath.Mark != mark)
@@ -160,6 +164,16 @@ public sealed partial class ReconcileLoop(
 
         _desired = (inputs, node, state);
         return state;
+    }
+
+    /// <summary>Each step down the ladder and back up is in the log, with its reason.</summary>
+    private void ReportCarrier()
+    {
+        var carrier = (datapath.Name, datapath.Reason);
+        if (_carrier == carrier)
+            return;
+        _carrier = carrier;
+        LogCarrier(carrier.Name, carrier.Reason);
     }
 
     private int ReportChanges(DatapathReport report, DesiredState desired)
@@ -295,6 +309,9 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
     private partial void LogNotKept(string path, string error);
+
+    [LoggerMessage(3011, LogLevel.Information, "packets are carried by {Name}: {Reason}")]
+    private partial void LogCarrier(string name, string reason);
 
     [LoggerMessage(3008, LogLevel.Information, "ready: subnet {Subnet}, {Peers} peers")]
     private partial void LogReady(string subnet, int peers);

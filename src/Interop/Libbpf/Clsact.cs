@@ -12,6 +12,7 @@ namespace Accelerated.Interop.Libbpf;
 public static unsafe class Clsact
 {
     private const string QdiscKind = "clsact";
+    private const string FilterKind = "bpf";
 
     /// <summary>Puts a program into a slot, in place of the one before if there is one
     /// (<c>tc filter replace dev IF ingress prio P handle H bpf da …</c>).</summary>
@@ -66,47 +67,45 @@ public static unsafe class Clsact
         return id;
     }
 
-    /// <summary>Empties a slot; false when it was, or the interface is gone. The qdisc stays.</summary>
+    /// <summary>Whether a hook has filters other than the one in a slot.</summary>
+    public static bool HasOthers(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
+    {
+        using var route = RouteSocket.Open();
+        return route.GetFilters(interfaceIndex, Parent(hook)).Any(f => !IsIn(slot, f)) && IsOn(hook, FindQdisc(route, interfaceIndex));
+    }
+
+    /// <summary>Empties a slot; false when it was, or the interface is gone. The qdisc stays. Needs no libbpf.</summary>
+    /// <exception cref="NetlinkException">A filter of another kind has the slot (EINVAL), or CAP_NET_ADMIN is missing.</exception>
     public static bool Detach(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
     {
-        LibbpfApi.EnsureLoaded();
-        if (FindQdisc(interfaceIndex) is null)
+        using var route = RouteSocket.Open();
+        if (!IsOn(hook, FindQdisc(route, interfaceIndex))
+            || route.GetFilters(interfaceIndex, Parent(hook)).FirstOrDefault(f => IsIn(slot, f)) is not { } filter)
             return false;
-        var (result, warnings) = LibbpfLog.Capture(() =>
-        {
-            var at = Hook(interfaceIndex, Point(hook));
-            var options = Options(slot);
-            return LibbpfApi.bpf_tc_detach(&at, &options);
-        });
-        if (result is -Errno.ENOENT or -Errno.ENODEV)
-            return false;
-        BpfDescriptor.Check(result, $"remove the filter from {hook} of interface #{interfaceIndex}", warnings);
+        route.Execute(RouteRequest.DeleteFilter(interfaceIndex, Parent(hook), filter with { Kind = FilterKind }));
         return true;
     }
 
-    /// <summary>Removes the clsact qdisc if no filter is left under it. Only for one that <see cref="Attach"/> made.</summary>
+    /// <summary>Removes the clsact qdisc if no filter is left under it. Only for one that <see cref="Attach"/> made. Needs no libbpf.</summary>
     /// <returns>Whether it was removed; false also when there is none.</returns>
     public static bool RemoveQdiscIfUnused(int interfaceIndex)
     {
-        LibbpfApi.EnsureLoaded();
-        using (var route = RouteSocket.Open())
-        {
-            if (FindQdisc(route, interfaceIndex) != QdiscKind
-                || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactIngress).Count > 0
-                || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactEgress).Count > 0)
-                return false;
-        }
-
-        var (result, warnings) = LibbpfLog.Capture(() =>
-        {
-            var both = Hook(interfaceIndex, LibbpfApi.BPF_TC_INGRESS | LibbpfApi.BPF_TC_EGRESS);
-            return LibbpfApi.bpf_tc_hook_destroy(&both);
-        });
-        if (result is -Errno.ENOENT or -Errno.ENODEV)
+        using var route = RouteSocket.Open();
+        if (FindQdisc(route, interfaceIndex) != QdiscKind
+            || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactIngress).Count > 0
+            || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactEgress).Count > 0)
             return false;
-        BpfDescriptor.Check(result, $"remove the {QdiscKind} qdisc of interface #{interfaceIndex}", warnings);
+        route.Execute(RouteRequest.DeleteClsact(interfaceIndex));
         return true;
     }
+
+    private static uint Parent(TcxHook hook) =>
+        hook == TcxHook.Ingress ? TrafficControlMessages.ClsactIngress : TrafficControlMessages.ClsactEgress;
+
+    private static bool IsIn(TcFilterSlot slot, TrafficFilter filter) => filter.Handle == slot.Handle && filter.Priority == slot.Priority;
+
+    // The older ingress qdisc has one list of filters and shows it under both hooks.
+    private static bool IsOn(TcxHook hook, string? qdisc) => qdisc == QdiscKind || (qdisc is not null && hook == TcxHook.Ingress);
 
     private static int Point(TcxHook hook) => hook == TcxHook.Ingress ? LibbpfApi.BPF_TC_INGRESS : LibbpfApi.BPF_TC_EGRESS;
 

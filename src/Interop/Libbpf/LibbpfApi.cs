@@ -129,13 +129,7 @@ internal static unsafe partial class LibbpfApi
     internal static partial int bpf_tc_hook_create(BpfTcHook* hook);
 
     [LibraryImport(Library)]
-    internal static partial int bpf_tc_hook_destroy(BpfTcHook* hook);
-
-    [LibraryImport(Library)]
     internal static partial int bpf_tc_attach(BpfTcHook* hook, BpfTcOpts* options);
-
-    [LibraryImport(Library)]
-    internal static partial int bpf_tc_detach(BpfTcHook* hook, BpfTcOpts* options);
 
     [LibraryImport(Library)]
     internal static partial int bpf_tc_query(BpfTcHook* hook, BpfTcOpts* options);

@@ -168,6 +168,22 @@ public sealed class RouteRequest
         return new($"delete fdb {Words(entry)}", Rtnl.RTM_DELNEIGH, 0, NeighbourMessages.Encode(entry), Errno.ENOENT, Errno.ENODEV);
     }
 
+    /// <summary>Takes a filter from a clsact hook (<c>tc filter delete dev IF ingress pref P handle H KIND</c>).</summary>
+    /// <remarks>ENOENT and ENODEV succeed: it is gone, alone or with its interface.</remarks>
+    internal static RouteRequest DeleteFilter(int interfaceIndex, uint parent, TrafficFilter filter) =>
+        new(
+            $"delete filter {filter.Kind} pref {filter.Priority} handle {filter.Handle} dev #{interfaceIndex}",
+            Rtnl.RTM_DELTFILTER,
+            0,
+            TrafficControlMessages.Filter(interfaceIndex, parent, filter),
+            Errno.ENOENT,
+            Errno.ENODEV);
+
+    /// <summary>Removes the clsact qdisc with all its filters (<c>tc qdisc delete dev IF clsact</c>).</summary>
+    /// <remarks>ENOENT and ENODEV succeed: it is gone, alone or with its interface.</remarks>
+    internal static RouteRequest DeleteClsact(int interfaceIndex) =>
+        new($"delete qdisc clsact dev #{interfaceIndex}", Rtnl.RTM_DELQDISC, 0, TrafficControlMessages.Clsact(interfaceIndex), Errno.ENOENT, Errno.ENODEV);
+
     /// <summary>The description.</summary>
     public override string ToString() => Description;
 

@@ -25,8 +25,10 @@ internal static class Rtnl
     internal const ushort RTM_NEWRULE = 32;
     internal const ushort RTM_DELRULE = 33;
     internal const ushort RTM_NEWQDISC = 36;
+    internal const ushort RTM_DELQDISC = 37;
     internal const ushort RTM_GETQDISC = 38;
     internal const ushort RTM_NEWTFILTER = 44;
+    internal const ushort RTM_DELTFILTER = 45;
     internal const ushort RTM_GETTFILTER = 46;
 
     internal const uint RTNLGRP_LINK = 1;

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Accelerated.Interop.Netlink;
 
 /// <summary>Messages about queueing disciplines and filters: struct tcmsg and its attributes (linux/rtnetlink.h).</summary>
@@ -8,9 +10,28 @@ internal static class TrafficControlMessages
     internal const uint ClsactEgress = 0xfffffff3;
 
     private const ushort TCA_KIND = 1;
+    private const uint ClsactHandle = 0xffff0000;
+    private const ushort ETH_P_ALL = 3;
 
     internal static NetlinkWriter Get(int interfaceIndex, uint parent = 0) =>
         new NetlinkWriter().Struct(new TcMsg { tcm_ifindex = interfaceIndex, tcm_parent = parent });
+
+    /// <summary>One filter for all protocols.</summary>
+    internal static NetlinkWriter Filter(int interfaceIndex, uint parent, TrafficFilter filter) =>
+        new NetlinkWriter()
+            .Struct(new TcMsg
+            {
+                tcm_ifindex = interfaceIndex,
+                tcm_handle = filter.Handle,
+                tcm_parent = parent,
+                tcm_info = (uint)filter.Priority << 16 | BinaryPrimitives.ReverseEndianness(ETH_P_ALL),
+            })
+            .Text(TCA_KIND, filter.Kind);
+
+    internal static NetlinkWriter Clsact(int interfaceIndex) =>
+        new NetlinkWriter()
+            .Struct(new TcMsg { tcm_ifindex = interfaceIndex, tcm_handle = ClsactHandle, tcm_parent = TC_H_CLSACT })
+            .Text(TCA_KIND, "clsact");
 
     internal static QueueDiscipline DecodeQdisc(ReadOnlySpan<byte> payload)
     {

@@ -42,11 +42,12 @@ internal static class ChildProgram
             Console.WriteLine($"rtnetlink: {socket.FindLink("lo")?.Name}");
         LibbpfLog.Forward((_, _) => { });
         Console.WriteLine($"bpffs: {BpfFeatures.BpfFs("/proc").Support}");
+        Console.WriteLine($"a slot is emptied: {Clsact.Detach(1, TcxHook.Ingress, new(1, 1))}");
         foreach (var use in (Action[])[
             () => BpfObject.Open("x"u8, "x"),
             () => BpfMap.OpenPinned("/sys/fs/bpf/x"),
             () => _ = BpfFeatures.Tcx,
-            () => Clsact.Detach(1, TcxHook.Ingress, new(1, 1))])
+            () => Clsact.FindProgram(1, TcxHook.Ingress, new(1, 1))])
         {
             try
             {

@@ -58,6 +58,7 @@ public sealed class ClsactTests : IDisposable
             Clsact.Attach(_small.First, _index, TcxHook.Ingress, Slot);
             Clsact.Attach(_small.Second, _index, TcxHook.Ingress, Slot);
             Assert.Equal(_small.Second.Id, Clsact.FindProgram(_index, TcxHook.Ingress, Slot));
+            Assert.False(Clsact.HasOthers(_index, TcxHook.Ingress, Slot));
             using var route = RouteSocket.Open();
             Assert.Equal([new(_index, "bpf", Slot.Handle, Slot.Priority)], route.GetFilters(_index, IngressParent));
         });
@@ -75,6 +76,8 @@ public sealed class ClsactTests : IDisposable
         _underlay.Invoke(() =>
         {
             Assert.False(Clsact.Attach(_small.First, _index, TcxHook.Egress, Slot));
+            Assert.True(Clsact.HasOthers(_index, TcxHook.Egress, Slot));
+            Assert.False(Clsact.HasOthers(_index, TcxHook.Ingress, Slot));
             Assert.True(Clsact.Detach(_index, TcxHook.Egress, Slot));
             Assert.False(Clsact.RemoveQdiscIfUnused(_index));
         });
@@ -100,6 +103,9 @@ public sealed class ClsactTests : IDisposable
             Assert.Equal(
                 EEXIST, Assert.Throws<NativeException>(() => Clsact.Attach(_small.First, _index, TcxHook.Egress, Slot)).Errno);
             Assert.False(Clsact.Attach(_small.First, _index, TcxHook.Ingress, Slot));
+            Assert.False(Clsact.HasOthers(_index, TcxHook.Ingress, Slot));
+            Assert.True(Clsact.HasOthers(_index, TcxHook.Ingress, Slot with { Handle = 2 }));
+            Assert.False(Clsact.HasOthers(_index, TcxHook.Egress, Slot with { Handle = 2 }));
             Assert.True(Clsact.Detach(_index, TcxHook.Ingress, Slot));
             Assert.False(Clsact.RemoveQdiscIfUnused(_index));
         });

@@ -11,22 +11,30 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// </summary>
 public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneOptions options, PolicyWatch policy, TimeProvider time) : IDatapath, IDisposable
 {
-    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
+    /// <summary>An attempt costs milliseconds, and an operator who has followed the remedy should not have to wait.</summary>
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
 
-    private readonly LaneHooks _hooks = new();
+    /// <summary>For what can hardly change while this process runs.</summary>
+    private static readonly TimeSpan LastingRetry = TimeSpan.FromMinutes(5);
+
+    private readonly LaneHooks _hooks = new(options);
+    private readonly LaneObjects _objects = new(options.Objects);
     private readonly Shortcut _shortcut = new(options, routes, policy, time);
     private LaneProgram? _program;
-    private string? _unavailable = "not tried yet";
-    private TimeSpan _pause = FirstRetry;
+    private LanesUnavailableException? _unavailable = new("not tried yet");
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
 
     /// <inheritdoc/>
-    public string Name => _unavailable is null ? "bpf" : kernel.Name;
+    public string Name => Volatile.Read(ref _unavailable) is null ? "bpf" : kernel.Name;
 
     /// <inheritdoc/>
-    public string Reason => _unavailable is { } reason ? $"the eBPF lanes are off: {reason}"
-        : $"{(options.TunnelIn ? "lane 1 out and in" : "lane 1 out; the driver decapsulates")}; {(_shortcut.Closed is { } closed ? $"lane 2 closed: {closed}" : "lane 2 out and in")}";
+    public string Reason => Volatile.Read(ref _unavailable) is { } why ? $"the eBPF lanes are off: {why.Message} ({why.Remedy})"
+        : string.Join("; ",
+        [
+            options.TunnelIn ? "lane 1 out and in" : "lane 1 out; the driver decapsulates",
+            _shortcut.Closed is { } closed ? $"lane 2 closed: {closed}" : "lane 2 out and in",
+            .. _objects.Origins.Select(o => $"{o.Key} {o.Value}"),
+        ]);
 
     /// <inheritdoc/>
     public AcceptMark? Mark => _shortcut.Mark;
@@ -59,12 +67,12 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     {
         var report = kernel.Apply(desired);
         if (_unavailable is not null && time.GetUtcNow() < _retryAt)
-            return report;
+            return report with { RetryAfter = Earlier(report.RetryAfter, _retryAt - time.GetUtcNow()), Problems = Problems() };
         try
         {
             var followed = new List<string>();
             var changes = ApplyLanes(desired, followed);
-            (_unavailable, _pause) = (null, FirstRetry);
+            Volatile.Write(ref _unavailable, null);
             var containers = _shortcut.View.Endpoints.Values;
             return report with
             {
@@ -72,18 +80,15 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
                 Followed = followed,
                 Interfaces = new HashSet<int>([.. report.Interfaces, .. containers.Select(c => c.Port), .. containers.Select(c => c.GatewayIndex)]),
                 Containers = _shortcut.Closed is null ? desired.Devices[0].Subnet : null,
+                Problems = Problems(),
             };
         }
-        catch (LanesUnavailableException e)
+        catch (Exception e) when (e is LanesUnavailableException or NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
-            StepDown(e.Message);
-        }
-        catch (Exception e) when (e is NativeException or IOException or UnauthorizedAccessException)
-        {
-            StepDown(e.Message);
+            StepDown(LaneFaults.Explain(e));
         }
 
-        return report with { RetryAfter = Earlier(report.RetryAfter, _retryAt - time.GetUtcNow()) };
+        return report with { RetryAfter = Earlier(report.RetryAfter, _retryAt - time.GetUtcNow()), Problems = Problems() };
     }
 
     /// <inheritdoc/>
@@ -104,7 +109,17 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     }
 
     /// <summary>Takes away the lanes that an earlier agent of this instance left attached; nothing happens when there are none.</summary>
-    public static void Detach(LaneOptions options) => LaneProgram.Remove(options.PinDirectory);
+    /// <exception cref="IOException">A pin cannot be removed.</exception>
+    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
+    /// <exception cref="NativeException">A filter cannot be removed.</exception>
+    public static void Detach(LaneOptions options)
+    {
+        if (!Directory.Exists(options.PinDirectory))
+            return;
+        using var hooks = new LaneHooks(options);
+        hooks.DetachAll();
+        Directory.Delete(options.PinDirectory, recursive: true);
+    }
 
     /// <summary>Lets go of the programs; what is pinned goes on carrying packets.</summary>
     public void Dispose()
@@ -116,42 +131,59 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
 
     private List<string> ApplyLanes(DesiredState desired, List<string> followed)
     {
-        _program ??= LaneProgram.Load(options);
+        _program ??= LaneProgram.Load(options, _objects);
         var changes = new List<string>();
         // One device: IPv4. The maps' addresses have room for both families.
         var device = desired.Devices[0];
         if (device.Learning || device.Gbp)
-            throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver");
+            throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
         changes.AddRange(LaneMaps.Apply(_program, device, index, options, desired.Firewall.Guard, desired.MayPrune));
-        changes.AddRange(_shortcut.Apply(_program, device, desired.Firewall.Masquerade || Conntrack.IsCounting, followed));
+        changes.AddRange(_shortcut.Apply(_program, _objects, device, desired.Firewall.Masquerade || Conntrack.IsCounting, followed));
         // Links last: a program runs only when the maps say what it needs.
         if (_hooks.Ensure(_shortcut.UnderlayIn ?? _program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
             changes.Add(inbound);
         if (_hooks.Ensure(_program.OverlayOut, index, TcxHook.Egress, _program.Directory) is { } outbound)
             changes.Add(outbound);
-        changes.AddRange(_program.RemoveOtherSchemas());
+        changes.AddRange(_hooks.TakeOver(_program.Directory));
         return changes;
     }
 
-    /// <summary>The driver takes over the moment the links are gone; the lanes are tried again later, in case the reason goes away.</summary>
-    private void StepDown(string reason)
+    /// <summary>
+    /// The driver takes over the moment the programs are gone, those of an earlier agent included: their maps would be kept up to date
+    /// by nobody. The lanes are tried again later, in case the reason goes away.
+    /// </summary>
+    private void StepDown(LanesUnavailableException why)
     {
-        _shortcut.Unload(reason);
+        _shortcut.Unload(why.Message);
         try
         {
             _hooks.DetachAll();
         }
-        catch (IOException)
+        catch (Exception e) when (e is NativeException or IOException or UnauthorizedAccessException)
         {
-            // ignoring: a pin that cannot be removed keeps its program, whose maps still lead to the same peers.
+            why = new LanesUnavailableException($"{why.Message}; and what is attached cannot be taken away: {e.Message}", why) { Remedy = why.Remedy };
         }
 
         _program?.Dispose();
-        _program = null;
-        _unavailable = reason;
-        _retryAt = time.GetUtcNow() + _pause;
-        _pause = _pause * 2 < LongestRetry ? _pause * 2 : LongestRetry;
+        Volatile.Write(ref _program, null);
+        Volatile.Write(ref _unavailable, why);
+        _retryAt = time.GetUtcNow() + (why.IsLasting ? LastingRetry : Retry);
+    }
+
+    private List<Problem> Problems()
+    {
+        var problems = new List<Problem>();
+        if (_unavailable is { } why)
+            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
+        else if (_objects.Setbacks is { Count: > 0 } setbacks)
+        {
+            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-object",
+                $"not the eBPF object that was asked for: {LaneFaults.OneLine(string.Join("; ", setbacks.Select(s => $"{s.Key}: {s.Value}")))}",
+                "nothing, the lanes work; or follow the message and restart the agent"));
+        }
+
+        return problems;
     }
 
     private static TimeSpan Earlier(TimeSpan? a, TimeSpan b) => a is { } other && other < b ? other : b;

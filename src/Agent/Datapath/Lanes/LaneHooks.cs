@@ -3,61 +3,78 @@ using Accelerated.Interop.Libbpf;
 namespace Accelerated.Agent.Datapath.Lanes;
 
 /// <summary>
-/// Attaches the programs by pinned tcx links, which outlive the agent. A link that is there is given the new program in one step; other
-/// people's programs on the same hooks keep their place.
+/// Keeps the programs on their hooks, by tcx or by clsact, and takes away what an earlier agent of the instance attached differently.
 /// </summary>
-internal sealed class LaneHooks : IDisposable
+/// <remarks>
+/// The new attachment always comes first and the old one goes in the same pass. For that moment both are there: the first that takes a
+/// packet redirects it, so the other never sees it, and what the first leaves alone the second leaves alone too. The other order would
+/// open the guard for a moment.
+/// </remarks>
+internal sealed class LaneHooks(LaneOptions options) : IDisposable
 {
-    private readonly Dictionary<string, BpfLink> _links = new(StringComparer.Ordinal);
+    private readonly TcxLinks _links = new();
+    private readonly ClsactFilters _filters = new(Path.GetFileName(options.PinDirectory));
 
     /// <summary>Sees to it that <paramref name="program"/> runs on the hook; returns what had to be done, or null.</summary>
+    /// <exception cref="LanesUnavailableException">The kernel has no tcx, and nothing else is allowed.</exception>
     public string? Ensure(BpfProgram program, int interfaceIndex, TcxHook hook, string directory)
     {
-        var path = Path.Combine(directory, "link_" + program.Name);
-        if (!_links.TryGetValue(path, out var link) && BpfLink.OpenPinned(path) is { } adopted)
-            _links[path] = link = adopted;
-        // A link whose device is gone, or that somebody detached, says interface 0.
-        if (link is not null && link.Info.InterfaceIndex != interfaceIndex)
+        if (WantsClsact(interfaceIndex, hook))
         {
-            Drop(path);
-            link = null;
+            var done = _filters.Ensure(program, interfaceIndex, hook, directory);
+            return _links.Remove(program.Name, directory) ? $"{done ?? $"keep {program.Name} as a clsact filter"} in place of tcx" : done;
         }
-
-        if (link is null)
+        else
         {
-            link = BpfLink.AttachTcx(program, interfaceIndex, hook);
-            _links[path] = link;
-            link.Pin(path);
-            return $"attach {program.Name}";
+            var done = _links.Ensure(program, interfaceIndex, hook, directory);
+            return _filters.Remove(program.Name, directory) ? $"{done ?? $"keep {program.Name} on tcx"} in place of a clsact filter" : done;
         }
-
-        if (!File.Exists(path))
-            link.Pin(path);
-        if (link.Info.ProgramId == program.Id)
-            return null;
-        link.Update(program);
-        return $"replace the program of {program.Name}";
     }
 
-    /// <summary>Detaches everything.</summary>
+    /// <summary>
+    /// Ends what agents with other layouts of the maps left pinned beside <paramref name="directory"/>; to be called once the own programs
+    /// are attached.
+    /// </summary>
+    /// <returns>What was done, in words.</returns>
+    public IEnumerable<string> TakeOver(string directory)
+    {
+        foreach (var other in Directory.EnumerateDirectories(options.PinDirectory).Where(d => d != directory).ToList())
+        {
+            _filters.TakeOver(other, directory);
+            _links.RemoveAll(other);
+            Directory.Delete(other, recursive: true);
+            yield return $"take over from the lanes in {other}";
+        }
+    }
+
+    /// <summary>Detaches everything of the instance, also what an earlier agent attached. Needs neither libbpf nor bpf(2).</summary>
     public void DetachAll()
     {
-        foreach (var path in _links.Keys.ToList())
-            Drop(path);
+        if (!Directory.Exists(options.PinDirectory))
+            return;
+        foreach (var directory in Directory.EnumerateDirectories(options.PinDirectory).ToList())
+        {
+            _links.RemoveAll(directory);
+            _filters.RemoveAll(directory);
+        }
     }
 
-    /// <summary>Lets go of the links; pinned ones stay attached.</summary>
-    public void Dispose()
-    {
-        foreach (var link in _links.Values)
-            link.Dispose();
-        _links.Clear();
-    }
+    /// <summary>Lets go of the links; what is pinned stays attached.</summary>
+    public void Dispose() => _links.Dispose();
 
-    private void Drop(string path)
+    private bool WantsClsact(int interfaceIndex, TcxHook hook)
     {
-        if (_links.Remove(path, out var link))
-            link.Dispose();
-        File.Delete(path);
+        var hasTcx = BpfFeatures.Tcx.Support != FeatureSupport.Unsupported;
+        return options.Attachment switch
+        {
+            LaneAttachment.Clsact => true,
+            LaneAttachment.Tcx => hasTcx ? false : throw new LanesUnavailableException($"this kernel has no tcx links: {BpfFeatures.Tcx.Reason}")
+            {
+                Remedy = "a kernel from 6.6 on, or --bpf-attach=auto",
+                IsLasting = true,
+            },
+            // Under tcx a program comes before every clsact filter, and they would not see what it takes.
+            _ => !hasTcx || Clsact.HasOthers(interfaceIndex, hook, _filters.Slot),
+        };
     }
 }

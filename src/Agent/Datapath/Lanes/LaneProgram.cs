@@ -18,6 +18,8 @@ internal sealed class LaneProgram : IDisposable
     /// <summary>The maps that all objects share.</summary>
     public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config", "guard_allow"];
 
+    private const string ObjectName = "overlay";
+
     private readonly BpfObject _object;
 
     private LaneProgram(BpfObject loaded, string directory)
@@ -57,44 +59,29 @@ internal sealed class LaneProgram : IDisposable
     /// <summary>Guard and lane 1 in.</summary>
     public BpfProgram UnderlayIn { get; }
 
-    /// <summary>Loads the embedded object and pins its maps.</summary>
+    /// <summary>Loads the object and pins its maps.</summary>
     /// <exception cref="LanesUnavailableException">What is missing on this host and how to get it.</exception>
-    public static LaneProgram Load(LaneOptions options)
+    public static LaneProgram Load(LaneOptions options, LaneObjects objects)
     {
         var directory = Path.Combine(options.PinDirectory, Schema);
         try
         {
             var root = NearestExisting(options.PinDirectory);
             if (!BpfFeatures.BpfFs(root).IsSupported)
-                throw new LanesUnavailableException($"{root} is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf, or name one with --bpf-dir");
-            var tcx = BpfFeatures.Tcx;
-            if (tcx.Support == FeatureSupport.Unsupported)
-                throw new LanesUnavailableException($"this kernel has no tcx links (Linux 6.6): {tcx.Reason}");
+            {
+                throw new LanesUnavailableException($"{root} is not on a BPF file system")
+                {
+                    Remedy = "mount -t bpf bpf /sys/fs/bpf (the agent notices), or name one with --bpf-dir",
+                };
+            }
+
             System.IO.Directory.CreateDirectory(directory);
-            return new LaneProgram(LaneObject.Load("overlay", directory, MapNames), directory);
+            return objects.Load(ObjectName, image => new LaneProgram(PinnedObject.Load(image.Image, ObjectName, directory, MapNames), directory));
         }
         catch (Exception e) when (e is NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
-            throw new LanesUnavailableException(e.Message, e);
+            throw LaneFaults.Explain(e);
         }
-    }
-
-    /// <summary>
-    /// Takes away what agents of other schemas left attached, once ours is: those programs would go on taking packets by maps that
-    /// nobody keeps up to date. Returns each in words.
-    /// </summary>
-    public List<string> RemoveOtherSchemas()
-    {
-        var others = System.IO.Directory.EnumerateDirectories(Path.GetDirectoryName(Directory)!).Where(d => d != Directory).ToList();
-        others.ForEach(Remove);
-        return others.ConvertAll(d => $"detach the lanes of schema {Path.GetFileName(d)}");
-    }
-
-    /// <summary>Detaches the lanes of an instance and forgets their maps; nothing happens when there are none.</summary>
-    public static void Remove(string pinDirectory)
-    {
-        if (System.IO.Directory.Exists(pinDirectory))
-            System.IO.Directory.Delete(pinDirectory, recursive: true);
     }
 
     /// <inheritdoc/>

@@ -14,4 +14,10 @@ public sealed class LanesUnavailableException : Exception
         : base(message, cause)
     {
     }
+
+    /// <summary>What an operator can do about it.</summary>
+    public string Remedy { get; init; } = "nothing, if it passes: the agent tries again within seconds";
+
+    /// <summary>Whether it stays for as long as this process runs: capabilities, or what the kernel is.</summary>
+    public bool IsLasting { get; init; }
 }

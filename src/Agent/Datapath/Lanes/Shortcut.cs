@@ -42,7 +42,7 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     public BpfProgram? UnderlayIn => Closed is null ? _program?.UnderlayIn : null;
 
     /// <summary>Makes the lane what it should be; returns each change in words, but puts those that follow the containers into <paramref name="followed"/>.</summary>
-    public List<string> Apply(LaneProgram lanes, OverlayDevice device, bool conntrackInUse, List<string> followed)
+    public List<string> Apply(LaneProgram lanes, LaneObjects objects, OverlayDevice device, bool conntrackInUse, List<string> followed)
     {
         var changes = new List<string>();
         if (Refusal(conntrackInUse) is { } reason)
@@ -53,7 +53,7 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
 
         try
         {
-            Load(lanes);
+            Load(lanes, objects);
             if (options.Shortcut == OverlayShortcut.Established && Conntrack.BeLiberal(options.LiberalFile))
                 changes.Add("set net.netfilter.nf_conntrack_tcp_be_liberal to 1: conntrack does not see what the shortcut carries");
             // First the generation: whatever changed since the last pass closes the lane to every flow before anything else is looked at.
@@ -69,13 +69,10 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
             Volatile.Write(ref _view, view);
             Volatile.Write(ref _closed, null);
         }
-        catch (LanesUnavailableException e)
+        catch (Exception e) when (e is LanesUnavailableException or NativeException or IOException or UnauthorizedAccessException)
         {
-            Close(e.Message, changes);
-        }
-        catch (NativeException e)
-        {
-            Close(e.Message, changes);
+            var why = LaneFaults.Explain(e);
+            Close($"{why.Message} ({why.Remedy})", changes);
         }
 
         return changes;
@@ -138,12 +135,12 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
         return _program is null && time.GetUtcNow() < _retryAt ? Closed : null;
     }
 
-    private void Load(LaneProgram lanes)
+    private void Load(LaneProgram lanes, LaneObjects objects)
     {
         if (_program is not null)
             return;
         _retryAt = time.GetUtcNow() + RetryInterval;
-        _program = ShortcutProgram.Load(lanes);
+        _program = ShortcutProgram.Load(lanes, objects);
         // Go on after the generation of the agent before us: what it let through has to prove itself, as nobody watched meanwhile.
         if (_program.Terms.TryLookup(0u, out ShortcutValue before))
             _generation = AcceptMark.GenerationOf(options.ShortcutMark, before.AcceptValue[0]);

@@ -7,6 +7,7 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// <summary>The programs and maps of lane 2, loaded over those of lane 1.</summary>
 internal sealed class ShortcutProgram : IDisposable
 {
+    private const string ObjectName = "shortcut";
     private static readonly string[] OwnMaps = ["endpoints", "shortcut"];
 
     /// <summary>Ticks per second that Linux can be built with (kernel/Kconfig.hz, and Alpha's).</summary>
@@ -43,25 +44,22 @@ internal sealed class ShortcutProgram : IDisposable
 
     /// <summary>Loads the object beside lane 1's.</summary>
     /// <exception cref="LanesUnavailableException">Why this host cannot have lane 2.</exception>
-    public static ShortcutProgram Load(LaneProgram lanes)
+    public static ShortcutProgram Load(LaneProgram lanes, LaneObjects objects)
     {
         try
         {
-            if (!ProcessCapabilities.Has(Capability.Perfmon) && !ProcessCapabilities.Has(Capability.SysAdmin))
-                throw new LanesUnavailableException("the capability CAP_PERFMON is missing, without which no program may read conntrack: add it to AmbientCapabilities and CapabilityBoundingSet of the unit");
-            return new(LaneObject.Load("shortcut", lanes.Directory, [.. LaneProgram.MapNames, .. OwnMaps]));
-        }
-        catch (VerifierException e)
-        {
-            throw new LanesUnavailableException($"the kernel refuses lane 2's programs: {e.Message}", e);
+            if (!BpfFeatures.Tcx.IsSupported)
+                throw new LanesUnavailableException($"containers' interfaces need tcx links: {BpfFeatures.Tcx.Reason}") { Remedy = "a kernel from 6.6 on", IsLasting = true };
+            return objects.Load(ObjectName, image => new ShortcutProgram(
+                PinnedObject.Load(image.Image, ObjectName, lanes.Directory, [.. LaneProgram.MapNames, .. OwnMaps])));
         }
         catch (NativeException e) when (e.Message.Contains("bpf_skb_ct_lookup", StringComparison.Ordinal))
         {
-            throw new LanesUnavailableException("this kernel offers conntrack to no program (Linux 5.18 with nf_conntrack and its BTF does)", e);
-        }
-        catch (Exception e) when (e is NativeException or IOException or UnauthorizedAccessException)
-        {
-            throw new LanesUnavailableException(e.Message, e);
+            throw new LanesUnavailableException("this kernel offers conntrack to no program", e)
+            {
+                Remedy = "a kernel from 5.18 on with nf_conntrack built in or its BTF installed",
+                IsLasting = true,
+            };
         }
     }
 
