@@ -14,6 +14,7 @@ namespace Accelerated.Interop.Netlink;
 /// <param name="ParentNetns">IFLA_LINK_NETNSID: set when <paramref name="ParentIndex"/> counts in another network namespace.</param>
 /// <param name="Vxlan">The parameters of a vxlan device; null for other kinds.</param>
 /// <param name="Flags">All IFF_* bits (linux/if.h).</param>
+/// <param name="HasXdp">Whether an XDP program is attached, in whichever mode.</param>
 public sealed record Link(
     int Index,
     string Name,
@@ -27,7 +28,8 @@ public sealed record Link(
     int ParentIndex = 0,
     int? ParentNetns = null,
     VxlanParameters? Vxlan = null,
-    uint Flags = 0)
+    uint Flags = 0,
+    bool HasXdp = false)
 {
     /// <summary>Whether it is a loopback device.</summary>
     public bool IsLoopback => (Flags & Rtnl.IFF_LOOPBACK) != 0;

@@ -51,7 +51,9 @@ internal static class Rtnl
     internal const ushort IFLA_LINKINFO = 18;
     internal const ushort IFLA_EXT_MASK = 29;
     internal const ushort IFLA_LINK_NETNSID = 37;
+    internal const ushort IFLA_XDP = 43;
     internal const ushort IFLA_ALT_IFNAME = 53;
+    internal const ushort IFLA_XDP_ATTACHED = 2;
     internal const ushort IFLA_INFO_KIND = 1;
     internal const ushort IFLA_INFO_DATA = 2;
     internal const uint RTEXT_FILTER_SKIP_STATS = 1 << 3;
