@@ -17,6 +17,7 @@ namespace Accelerated.Interop.Netlink;
 /// <param name="ForwardsIPv4">Whether packets that come in on it are routed on (net.ipv4.conf.IF.forwarding); false where the kernel does not say.</param>
 /// <param name="FiltersVlans">Whether a bridge sorts frames by VLAN; false for other kinds.</param>
 /// <param name="PortState">The spanning tree state of a bridge port (linux/if_bridge.h BR_STATE_*, 3 forwards); null for others.</param>
+/// <param name="HasXdp">Whether an XDP program is attached, in whichever mode.</param>
 public sealed record Link(
     int Index,
     string Name,
@@ -33,7 +34,8 @@ public sealed record Link(
     uint Flags = 0,
     bool ForwardsIPv4 = false,
     bool FiltersVlans = false,
-    byte? PortState = null)
+    byte? PortState = null,
+    bool HasXdp = false)
 {
     /// <summary>BR_STATE_FORWARDING: <see cref="PortState"/> of a port that carries frames.</summary>
     public const byte PortForwarding = 3;

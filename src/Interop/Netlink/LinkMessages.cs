@@ -77,11 +77,20 @@ internal static class LinkMessages
                 Rtnl.IFLA_OPERSTATE => link with { OperState = (OperState)attribute.U8() },
                 Rtnl.IFLA_LINKINFO => WithInfo(link, attribute.Nested()),
                 Rtnl.IFLA_AF_SPEC => link with { ForwardsIPv4 = ReadForwarding(attribute.Nested()) },
+                Rtnl.IFLA_XDP => link with { HasXdp = IsXdpAttached(attribute.Nested()) },
                 _ => link,
             };
         }
 
         return link;
+    }
+
+    private static bool IsXdpAttached(AttributeReader xdp)
+    {
+        var attached = false;
+        while (xdp.TryRead(out var attribute))
+            attached |= attribute.Type == Rtnl.IFLA_XDP_ATTACHED && attribute.U8() != 0;
+        return attached;
     }
 
     private static Link WithInfo(Link link, AttributeReader info)

@@ -54,8 +54,10 @@ internal static class Rtnl
     internal const ushort IFLA_AF_SPEC = 26;
     internal const ushort IFLA_EXT_MASK = 29;
     internal const ushort IFLA_LINK_NETNSID = 37;
+    internal const ushort IFLA_XDP = 43;
     internal const ushort IFLA_TARGET_NETNSID = 46;
     internal const ushort IFLA_ALT_IFNAME = 53;
+    internal const ushort IFLA_XDP_ATTACHED = 2;
     internal const ushort IFLA_INET_CONF = 1;
     internal const int IPV4_DEVCONF_FORWARDING = 1;
     internal const ushort IFLA_INFO_KIND = 1;
