@@ -119,6 +119,13 @@ static __always_inline bool is_inverse(const struct nf_conntrack_tuple *a,
 	       a->src.u.all == b->dst.u.all && a->dst.u.all == b->src.u.all;
 }
 
+/* Whether addresses or ports have to be changed on the way. */
+static __always_inline bool is_translated(const struct nf_conn *entry)
+{
+	return entry->status & CT_TRANSLATED ||
+	       !is_inverse(&entry->tuplehash[CT_ORIGINAL].tuple, &entry->tuplehash[CT_REPLY].tuple);
+}
+
 /* Judges a conntrack entry for a packet of direction `dir`. */
 static __always_inline bool entry_proves(const struct nf_conn *entry, __u8 dir, __u8 protocol,
 					 const struct shortcut_value *terms,
@@ -132,8 +139,7 @@ static __always_inline bool entry_proves(const struct nf_conn *entry, __u8 dir, 
 		mask = terms->accept_mask[CT_REPLY];
 		value = terms->accept_value[CT_REPLY];
 	}
-	if (status & CT_TRANSLATED ||
-	    !is_inverse(&entry->tuplehash[CT_ORIGINAL].tuple, &entry->tuplehash[CT_REPLY].tuple)) {
+	if (is_translated(entry)) {
 		count->passed_translated++;
 		return false;
 	}
@@ -180,7 +186,7 @@ static __always_inline bool is_accepted(struct __sk_buff *skb, struct flow *flow
 	}
 	if (terms->mode == SHORTCUT_ALWAYS) {
 		/* No rule has to see it, but its addresses have to be changed. */
-		accepted = !(entry->status & CT_TRANSLATED);
+		accepted = !is_translated(entry);
 		if (!accepted)
 			count->passed_translated++;
 	} else {

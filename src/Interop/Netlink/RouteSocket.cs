@@ -53,7 +53,7 @@ public sealed class RouteSocket : IDisposable
     /// <summary>All links of another network namespace, as <see cref="Link.ParentNetns"/> numbers it (Linux 4.20); none when it is gone.</summary>
     /// <exception cref="NetlinkException">EACCES: CAP_NET_ADMIN over that namespace is missing.</exception>
     public IReadOnlyList<Link> GetLinksOf(int namespaceId) =>
-        Dump("list links of another namespace", Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, LinkMessages.GetOf(namespaceId), LinkMessages.Decode, Errno.EINVAL);
+        _exchange.Dump("list links of another namespace", Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, LinkMessages.GetOf(namespaceId), LinkMessages.Decode, Errno.EINVAL);
 
     /// <summary>The link of that name or alternative name (<c>ip -d link show NAME</c>); null when there is none.</summary>
     public Link? FindLink(string name)
@@ -146,7 +146,7 @@ public sealed class RouteSocket : IDisposable
     /// <summary>Neighbours on all interfaces (<c>ip [-4|-6] neigh show nud all</c>).</summary>
     public IReadOnlyList<Neighbour> GetNeighbours(AddressFamily family)
     {
-        var all = Dump(
+        var all = _exchange.Dump(
             "list neighbours",
             Rtnl.RTM_GETNEIGH,
             Rtnl.RTM_NEWNEIGH,
@@ -159,7 +159,7 @@ public sealed class RouteSocket : IDisposable
     /// <summary>The table of a bridge (<c>bridge fdb show br BR</c>): which port has a hardware address.</summary>
     public IReadOnlyList<FdbEntry> GetBridgeFdb(int bridgeIndex)
     {
-        var all = Dump(
+        var all = _exchange.Dump(
             "list bridge fdb",
             Rtnl.RTM_GETNEIGH,
             Rtnl.RTM_NEWNEIGH,
