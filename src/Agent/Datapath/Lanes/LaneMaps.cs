@@ -16,7 +16,7 @@ internal static class LaneMaps
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
     /// <summary>Applies a device's peers and configuration; returns each change in words.</summary>
-    public static List<string> Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, GuardSpec guard, bool mayPrune)
+    public static List<string> Apply(LaneProgram program, OverlayDevice device, int deviceIndex, bool tunnelIn, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var wantedVteps = device.Peers.Select(p => p.Remote).ToHashSet();
@@ -52,11 +52,11 @@ internal static class LaneMaps
             changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
-        var config = Config(device, deviceIndex, guard.Mode, options.TunnelIn);
+        var config = Config(device, deviceIndex, guard.Mode, tunnelIn);
         if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard.Mode}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard.Mode}, {(tunnelIn ? "eBPF" : "the driver")} decapsulates");
         }
 
         if (!mayPrune)
