@@ -14,7 +14,8 @@ struct vxlan_packet {
 	struct iphdr *ip;
 	struct udphdr *udp;
 	struct ethhdr *inner_ethernet;
-	struct iphdr *inner; /* NULL when the inner packet is not IPv4 */
+	struct iphdr *inner;
+	bool inner_is_ipv4; /* otherwise there is no `inner` */
 };
 
 enum parsed {
@@ -43,7 +44,6 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 	struct cursor cursor = cursor_begin(skb);
 	struct vxlan_header *vxlan;
 	struct ethhdr *ethernet;
-	__u32 options;
 
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return PARSED_NOT_OURS;
@@ -65,8 +65,7 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 		return PARSED_NOT_OURS;
 	if (packet->ip->ihl < sizeof(*packet->ip) / 4)
 		return PARSED_NOT_OURS;
-	options = packet->ip->ihl * 4 - sizeof(*packet->ip);
-	if (options && !cursor_take(&cursor, options))
+	if (!cursor_skip_options(&cursor, packet->ip->ihl - sizeof(*packet->ip) / 4))
 		return PARSED_INCOMPLETE;
 	packet->udp = cursor_take(&cursor, sizeof(*packet->udp));
 	if (!packet->udp)
@@ -82,8 +81,8 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 		count->passed_other_vni++;
 		return PARSED_NOT_OURS;
 	}
-	packet->inner = NULL;
-	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+	packet->inner_is_ipv4 = packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP);
+	if (packet->inner_is_ipv4) {
 		packet->inner = cursor_take(&cursor, sizeof(*packet->inner));
 		if (!packet->inner)
 			return PARSED_INCOMPLETE;
@@ -118,7 +117,7 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 		count->refused_inner_vlan++;
 		return config->guard == GUARD_VTEP;
 	}
-	if (!packet->inner)
+	if (!packet->inner_is_ipv4)
 		return false;
 	subnet = find_subnet(packet->inner->saddr);
 	if (!subnet ||
@@ -173,7 +172,7 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 		count->passed_gso++;
 		return TC_ACT_UNSPEC;
 	}
-	if (!packet.inner) {
+	if (!packet.inner_is_ipv4) {
 		count->passed_not_ipv4++;
 		return TC_ACT_UNSPEC;
 	}

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
 using Accelerated.Interop.Libbpf;
@@ -22,6 +23,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     private LaneProgram? _program;
     private LanesUnavailableException? _unavailable = new("not tried yet");
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
+    private IReadOnlyList<(string Map, int Capacity, int LeftOut)> _full = [];
 
     /// <inheritdoc/>
     public string Name => Volatile.Read(ref _unavailable) is null ? "bpf" : kernel.Name;
@@ -54,7 +56,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         {
             var changes = ApplyLanes(desired);
             Volatile.Write(ref _unavailable, null);
-            return report with { Changes = [.. report.Changes, .. changes], Problems = Problems() };
+            // A peer that goes makes room.
+            return report with { Changes = [.. report.Changes, .. changes], Problems = Problems(), RetryAfter = _full.Count > 0 ? Earlier(report.RetryAfter, Retry) : report.RetryAfter };
         }
         catch (Exception e) when (e is LanesUnavailableException or NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
@@ -93,7 +96,9 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        changes.AddRange(LaneMaps.Apply(_program, device, index, options, desired.MayPrune));
+        var maps = LaneMaps.Apply(_program, device, index, options, desired.MayPrune);
+        changes.AddRange(maps.Changes);
+        _full = maps.Full;
         // Links last: a program runs only when the maps say what it needs.
         if (_hooks.Ensure(_program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
             changes.Add(inbound);
@@ -128,8 +133,19 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     {
         var problems = new List<Problem>();
         if (_unavailable is { } why)
+        {
             problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
-        else if (_objects.Setbacks is { Count: > 0 } setbacks)
+            return problems;
+        }
+
+        if (_full.Count > 0)
+        {
+            var full = string.Join("; ", _full.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Map} is full with {f.Capacity} entries, {f.LeftOut} are left out")));
+            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-map-full", $"the cluster is too large for the maps of the eBPF lanes: {full}",
+                "nothing breaks: the kernel's driver carries what is left out, and while nodes are left out the guard only counts; --datapath=kernel uses the driver for all"));
+        }
+
+        if (_objects.Setbacks is { Count: > 0 } setbacks)
         {
             problems.Add(new Problem(ProblemSeverity.Warning, "bpf-object",
                 $"not the eBPF object that was asked for: {LaneFaults.OneLine(string.Join("; ", setbacks.Select(s => $"{s.Key}: {s.Value}")))}",
