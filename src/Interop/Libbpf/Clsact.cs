@@ -54,8 +54,13 @@ public static unsafe class Clsact
     public static uint? FindProgram(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
     {
         LibbpfApi.EnsureLoaded();
-        if (FindQdisc(interfaceIndex) is null)
-            return null;
+        using (var route = RouteSocket.Open())
+        {
+            // Asked for a filter of a list that is empty, the kernel answers EINVAL ("Cannot find specified filter chain").
+            if (FindFilter(route, interfaceIndex, hook, slot) is null)
+                return null;
+        }
+
         var ((result, id), warnings) = LibbpfLog.Capture(() =>
         {
             var at = Hook(interfaceIndex, Point(hook));
@@ -80,12 +85,14 @@ public static unsafe class Clsact
     public static bool Detach(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
     {
         using var route = RouteSocket.Open();
-        if (!IsOn(hook, FindQdisc(route, interfaceIndex))
-            || route.GetFilters(interfaceIndex, Parent(hook)).FirstOrDefault(f => IsIn(slot, f)) is not { } filter)
+        if (FindFilter(route, interfaceIndex, hook, slot) is not { } filter)
             return false;
         route.Execute(RouteRequest.DeleteFilter(interfaceIndex, Parent(hook), filter with { Kind = FilterKind }));
         return true;
     }
+
+    private static TrafficFilter? FindFilter(RouteSocket route, int interfaceIndex, TcxHook hook, TcFilterSlot slot) =>
+        IsOn(hook, FindQdisc(route, interfaceIndex)) ? route.GetFilters(interfaceIndex, Parent(hook)).FirstOrDefault(f => IsIn(slot, f)) : null;
 
     private static uint Parent(TcxHook hook) =>
         hook == TcxHook.Ingress ? TrafficControlMessages.ClsactIngress : TrafficControlMessages.ClsactEgress;

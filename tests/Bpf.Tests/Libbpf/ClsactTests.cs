@@ -43,6 +43,9 @@ public sealed class ClsactTests : IDisposable
         Assert.True(Clsact.Detach(_index, TcxHook.Ingress, Slot));
         Assert.False(Clsact.Detach(_index, TcxHook.Ingress, Slot));
         Assert.True(Clsact.Detach(_index, TcxHook.Egress, Slot));
+        // The qdisc is there still, and empty.
+        Assert.Null(Clsact.FindProgram(_index, TcxHook.Egress, Slot));
+        Assert.False(Clsact.HasOthers(_index, TcxHook.Egress, Slot));
     });
 
     [Fact]
