@@ -16,6 +16,7 @@ struct vxlan_packet {
 	struct ethhdr *inner_ethernet;
 	struct iphdr *inner;
 	bool inner_is_ipv4; /* otherwise there is no `inner` */
+	bool fragment;	    /* the first one of several */
 };
 
 enum parsed {
@@ -27,7 +28,7 @@ enum parsed {
 /* The longest headers parse_vxlan() walks over. */
 #define VXLAN_HEADERS                                                                              \
 	(2 * sizeof(struct ethhdr) + IP_LONGEST + sizeof(struct udphdr) +                          \
-	 sizeof(struct vxlan_header) + sizeof(struct iphdr))
+	 sizeof(struct vxlan_header) + sizeof(struct iphdr) + sizeof(struct tcphdr))
 
 /*
  * Whether the packet is for our VTEP. What is not is none of our business and only counted when it
@@ -59,10 +60,11 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 		return PARSED_NOT_OURS;
 	if (packet->ip->daddr != mapped_ipv4(config->local))
 		return PARSED_NOT_OURS;
-	/* The first fragment shows the port, the others do not: the driver reassembles, nftables
-	 * guards (docs/architecture.md). */
-	if (packet->ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
+	/* Only the first fragment shows whose it is. Without it the others come to nothing, and one
+	 * too short to be judged here is left to nftables (src/Agent/Datapath/FirewallRules.cs). */
+	if (packet->ip->frag_off & bpf_htons(IP_OFFSET))
 		return PARSED_NOT_OURS;
+	packet->fragment = packet->ip->frag_off & bpf_htons(IP_MF);
 	if (packet->ip->ihl < sizeof(*packet->ip) / 4)
 		return PARSED_NOT_OURS;
 	if (!cursor_skip_options(&cursor, packet->ip->ihl - sizeof(*packet->ip) / 4))
@@ -93,7 +95,8 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 /*
  * The guard. VXLAN authenticates nothing, so this is the least: the sender is a node we know, and
  * the inner source is not in the subnet of another node (ours included). An inner source outside of
- * all subnets is the sender's own address or masqueraded traffic: fine.
+ * all subnets is the sender's own address or masqueraded traffic: fine. Behind an address of
+ * guard_allow there may be any node but us.
  *
  * A frame with a VLAN tag is refused (RFC 7348, 6.1): the kernel takes VLAN 0 off and delivers what
  * is behind it.
@@ -104,27 +107,32 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 					  const __u8 sender_address[16],
 					  struct lane_counters *count)
 {
+	bool refuse = config->guard >= GUARD_VTEP;
 	struct subnet_value *subnet;
 
 	if (config->guard == GUARD_OFF)
 		return false;
-	if (!sender) {
+	if (packet->fragment && config->guard == GUARD_STRICT) {
+		count->refused_fragment++;
+		return true;
+	}
+	if (!sender && !is_allowed(sender_address)) {
 		count->refused_unknown_vtep++;
-		return config->guard == GUARD_VTEP;
+		return refuse;
 	}
 	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021Q) ||
 	    packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021AD)) {
 		count->refused_inner_vlan++;
-		return config->guard == GUARD_VTEP;
+		return refuse;
 	}
 	if (!packet->inner_is_ipv4)
 		return false;
 	subnet = find_subnet(packet->inner->saddr);
-	if (!subnet ||
-	    (subnet->transport != TRANSPORT_LOCAL && same_address(subnet->vtep, sender_address)))
+	if (!subnet || (subnet->transport != TRANSPORT_LOCAL &&
+			(same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
 		return false;
 	count->refused_forged_source++;
-	return config->guard == GUARD_VTEP;
+	return refuse;
 }
 
 /* Whether the outer headers tell the length the packet has; the driver cuts or drops others. */
@@ -137,31 +145,74 @@ static __always_inline bool lengths_agree(const struct __sk_buff *skb,
 	       bpf_ntohs(packet->udp->len) + sizeof(*packet->ip) == length;
 }
 
+/*
+ * Whether decapsulating here gives the packet that the driver would give. RFC 6040: an outer mark
+ * has to be merged into the inner header, or the packet dropped; the driver knows how.
+ */
+static __always_inline bool plain_tunnel_packet(const struct __sk_buff *skb,
+						const struct vxlan_packet *packet,
+						struct lane_counters *count)
+{
+	__u8 outer_ecn, inner_ecn;
+
+	if (!packet->inner_is_ipv4) {
+		count->passed_not_ipv4++;
+		return false;
+	}
+	if (packet->ip->ihl != sizeof(*packet->ip) / 4) {
+		count->passed_ip_options++;
+		return false;
+	}
+	if (skb->vlan_present) {
+		count->passed_vlan++;
+		return false;
+	}
+	if (skb->pkt_type != PACKET_HOST) {
+		count->passed_other_address++;
+		return false;
+	}
+	/* An aggregate has the lengths of one of its packets, or none. */
+	if (!skb->gso_size && !lengths_agree(skb, packet)) {
+		count->passed_truncated++;
+		return false;
+	}
+	outer_ecn = packet->ip->tos & ECN_MASK;
+	inner_ecn = packet->inner->tos & ECN_MASK;
+	if (outer_ecn == ECN_CE || (outer_ecn == ECN_ECT_1 && inner_ecn != ECN_ECT_1)) {
+		count->passed_ecn++;
+		return false;
+	}
+	return true;
+}
+
+/* Takes the outer headers off and puts `ethernet` before the inner packet. */
+static __always_inline int decapsulate(struct __sk_buff *skb, const struct ethhdr *ethernet,
+				       struct vtep_value *sender, struct lane_counters *count)
+{
+	__u32 length = skb->len - TUNNEL_OVERHEAD;
+
+	if (bpf_skb_adjust_room(skb, -(__s32)TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO)) {
+		count->passed_helper_failed++;
+		return TC_ACT_UNSPEC;
+	}
+	if (bpf_skb_store_bytes(skb, 0, ethernet, sizeof(*ethernet), 0))
+		return TC_ACT_SHOT;
+	if (sender) {
+		sender->packets_in++;
+		sender->bytes_in += length;
+	}
+	count->taken++;
+	return TC_ACT_OK;
+}
+
 static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_value *config,
+				     const struct vxlan_packet *packet, struct vtep_value *sender,
 				     struct lane_counters *count)
 {
-	struct vxlan_packet packet;
 	struct ethhdr inner_ethernet;
-	__u8 sender_address[16];
-	struct vtep_value *sender;
-	__u8 outer_ecn, inner_ecn;
-	enum parsed parsed;
-	__u32 length;
+	int result;
 
-	parsed = parse_vxlan(skb, config, count, &packet);
-	/* Some drivers leave all but the first headers in page fragments. Not for GSO: a partial
-	 * pull of a fragment list can panic kernels before 6.16, and GRO has pulled the headers. */
-	if (parsed == PARSED_INCOMPLETE && !skb->gso_size &&
-	    !bpf_skb_pull_data(skb, skb->len < VXLAN_HEADERS ? skb->len : VXLAN_HEADERS))
-		parsed = parse_vxlan(skb, config, count, &packet);
-	if (parsed == PARSED_INCOMPLETE)
-		count->passed_truncated++;
-	if (parsed != PARSED_OURS)
-		return TC_ACT_UNSPEC;
-	map_ipv4(sender_address, packet.ip->saddr);
-	sender = find_vtep(sender_address);
-	if (guard_refuses(config, &packet, sender, sender_address, count))
-		return TC_ACT_SHOT;
 	if (!config->tunnel_in) {
 		count->passed_switched_off++;
 		return TC_ACT_UNSPEC;
@@ -172,48 +223,40 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 		count->passed_gso++;
 		return TC_ACT_UNSPEC;
 	}
-	if (!packet.inner_is_ipv4) {
-		count->passed_not_ipv4++;
+	if (!plain_tunnel_packet(skb, packet, count))
 		return TC_ACT_UNSPEC;
-	}
-	if (packet.ip->ihl != sizeof(*packet.ip) / 4) {
-		count->passed_ip_options++;
-		return TC_ACT_UNSPEC;
-	}
-	if (skb->vlan_present) {
-		count->passed_vlan++;
-		return TC_ACT_UNSPEC;
-	}
-	if (skb->pkt_type != PACKET_HOST) {
-		count->passed_other_address++;
-		return TC_ACT_UNSPEC;
-	}
-	if (!lengths_agree(skb, &packet)) {
-		count->passed_truncated++;
-		return TC_ACT_UNSPEC;
-	}
-	/* RFC 6040: an outer mark has to be merged into the inner header, or the packet dropped.
-	 * The driver knows how. */
-	outer_ecn = packet.ip->tos & ECN_MASK;
-	inner_ecn = packet.inner->tos & ECN_MASK;
-	if (outer_ecn == ECN_CE || (outer_ecn == ECN_ECT_1 && inner_ecn != ECN_ECT_1)) {
-		count->passed_ecn++;
-		return TC_ACT_UNSPEC;
-	}
+	inner_ethernet = *packet->inner_ethernet;
+	result = decapsulate(skb, &inner_ethernet, sender, count);
+	return result == TC_ACT_OK ? bpf_redirect(config->overlay_ifindex, BPF_F_INGRESS) : result;
+}
 
-	length = skb->len - sizeof(struct ethhdr) - TUNNEL_OVERHEAD + sizeof(inner_ethernet);
-	inner_ethernet = *packet.inner_ethernet;
-	if (bpf_skb_adjust_room(skb, -(__s32)TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO)) {
-		count->passed_helper_failed++;
+/*
+ * What both variants of underlay_in begin with: finds the headers and lets the guard judge.
+ * TC_ACT_OK: a packet of ours that may come in; anything else is the program's answer.
+ */
+static __always_inline int receive(struct __sk_buff *skb, const struct config_value *config,
+				   struct lane_counters *count, struct vxlan_packet *packet,
+				   struct vtep_value **sender, __u8 sender_address[16])
+{
+	enum parsed parsed;
+
+	parsed = parse_vxlan(skb, config, count, packet);
+	/* Some drivers leave all but the first headers in page fragments. Not for GSO: a partial
+	 * pull of a fragment list can panic kernels before 6.16, and GRO has pulled the headers. */
+	if (parsed == PARSED_INCOMPLETE && !skb->gso_size &&
+	    !bpf_skb_pull_data(skb, skb->len < VXLAN_HEADERS ? skb->len : VXLAN_HEADERS))
+		parsed = parse_vxlan(skb, config, count, packet);
+	if (parsed == PARSED_INCOMPLETE)
+		count->passed_truncated++;
+	if (parsed != PARSED_OURS)
+		return TC_ACT_UNSPEC;
+	map_ipv4(sender_address, packet->ip->saddr);
+	*sender = find_vtep(sender_address);
+	if (guard_refuses(config, packet, *sender, sender_address, count))
+		return TC_ACT_SHOT;
+	if (packet->fragment) {
+		count->passed_fragment++;
 		return TC_ACT_UNSPEC;
 	}
-	if (bpf_skb_store_bytes(skb, 0, &inner_ethernet, sizeof(inner_ethernet), 0))
-		return TC_ACT_SHOT;
-	if (sender) {
-		sender->packets_in++;
-		sender->bytes_in += length;
-	}
-	count->taken++;
-	return bpf_redirect(config->overlay_ifindex, BPF_F_INGRESS);
+	return TC_ACT_OK;
 }

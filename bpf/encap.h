@@ -97,96 +97,157 @@ static __always_inline void write_tunnel_header(struct tunnel_header *tunnel,
 	__builtin_memcpy(tunnel->inner.h_source, config->overlay_mac, ETH_ALEN);
 }
 
-static __always_inline int lane_1_out(struct __sk_buff *skb, const struct config_value *config,
-				      struct lane_counters *count)
+/*
+ * The way from here to the node that has `subnet`, for an inner packet of `length` bytes (and as
+ * long as `outer` once it is cut and encapsulated). False: the packet has to go the driver's way,
+ * which resolves, fragments and answers.
+ */
+static __always_inline bool find_next_hop(struct __sk_buff *skb, const struct config_value *config,
+					  const struct subnet_value *subnet, __u32 outer,
+					  struct bpf_fib_lookup *hop, struct lane_counters *count)
 {
-	struct bpf_fib_lookup hop = {};
-	struct tunnel_header tunnel = {};
-	struct cursor cursor = cursor_begin(skb);
-	struct subnet_value subnet;
-	struct subnet_value *found;
-	struct vtep_value *vtep;
-	struct ethhdr *ethernet;
-	struct iphdr *inner;
-	__u32 length;
 	long result;
 
-	ethernet = cursor_take(&cursor, sizeof(*ethernet));
-	if (!ethernet || ethernet->h_proto != bpf_htons(ETH_P_IP)) {
-		count->passed_not_ipv4++;
-		return TC_ACT_UNSPEC;
-	}
-	inner = cursor_take(&cursor, sizeof(*inner));
-	if (!inner || inner->version != 4) {
-		count->passed_truncated++;
-		return TC_ACT_UNSPEC;
-	}
-	if (inner->ihl != sizeof(*inner) / 4) {
-		count->passed_ip_options++;
-		return TC_ACT_UNSPEC;
-	}
-	/* BIG TCP has no length in the header; what is shorter than it says is not for us to judge.
-	 */
-	length = bpf_ntohs(inner->tot_len);
-	if (length < sizeof(*inner) || length + sizeof(*ethernet) > skb->len ||
-	    length + TUNNEL_OVERHEAD > 0xffff) {
-		count->passed_truncated++;
-		return TC_ACT_UNSPEC;
-	}
-	found = find_subnet(inner->daddr);
-	if (!found) {
-		count->passed_no_subnet++;
-		return TC_ACT_UNSPEC;
-	}
-	if (found->transport != TRANSPORT_VXLAN) {
-		count->passed_other_transport++;
-		return TC_ACT_UNSPEC;
-	}
-	subnet = *found;
-
-	hop.family = AF_INET;
-	hop.l4_protocol = IPPROTO_UDP;
-	hop.tot_len = (__u16)outer_length(skb, inner, transport_length(cursor, inner->protocol));
-	hop.ipv4_src = mapped_ipv4(config->local);
-	hop.ipv4_dst = mapped_ipv4(subnet.vtep);
-	hop.ifindex = config->underlay_ifindex;
-	result = bpf_fib_lookup(skb, &hop, sizeof(hop), BPF_FIB_LOOKUP_OUTPUT);
+	hop->family = AF_INET;
+	hop->l4_protocol = IPPROTO_UDP;
+	hop->tot_len = (__u16)outer;
+	hop->ipv4_src = mapped_ipv4(config->local);
+	hop->ipv4_dst = mapped_ipv4(subnet->vtep);
+	hop->ifindex = config->underlay_ifindex;
+	result = bpf_fib_lookup(skb, hop, sizeof(*hop), BPF_FIB_LOOKUP_OUTPUT);
 	if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
 		count->passed_too_big++;
-		return TC_ACT_UNSPEC;
+		return false;
 	}
 	if (result != BPF_FIB_LKUP_RET_SUCCESS) {
 		count->passed_no_next_hop++;
-		return TC_ACT_UNSPEC;
+		return false;
 	}
-	if (hop.ifindex != config->underlay_ifindex) {
+	if (hop->ifindex != config->underlay_ifindex) {
 		count->passed_other_interface++;
-		return TC_ACT_UNSPEC;
+		return false;
 	}
+	return true;
+}
 
-	write_tunnel_header(&tunnel, config, &subnet, length, source_port(skb, config),
-			    outer_tos(inner->tos));
+/* Puts the outer headers on an IPv4 packet of `length` bytes and sends it. `hops`: how many routed
+ * hops this lane leaves out. */
+static __always_inline int encapsulate(struct __sk_buff *skb, const struct config_value *config,
+				       const struct subnet_value *subnet,
+				       const struct bpf_fib_lookup *hop, __u32 length,
+				       __u8 inner_tos, int hops, struct lane_counters *count)
+{
+	struct tunnel_header tunnel = {};
+	struct cursor cursor;
+	struct vtep_value *vtep;
+	struct ethhdr *ethernet;
+	struct iphdr *inner;
+
+	write_tunnel_header(&tunnel, config, subnet, length, source_port(skb, config),
+			    outer_tos(inner_tos));
 	if (bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS)) {
 		count->passed_helper_failed++;
 		return TC_ACT_UNSPEC;
 	}
-	/* The room is there and linear: from here on nothing fails short of a kernel out of memory.
-	 */
+	/* The room is there and linear, and so is what was read before: from here on nothing fails
+	 * short of a kernel out of memory. */
 	cursor = cursor_begin(skb);
 	ethernet = cursor_take(&cursor, sizeof(*ethernet));
 	if (!ethernet)
 		return TC_ACT_SHOT;
-	__builtin_memcpy(ethernet->h_dest, hop.dmac, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, hop.smac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_dest, hop->dmac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, hop->smac, ETH_ALEN);
 	ethernet->h_proto = bpf_htons(ETH_P_IP);
+	if (hops) {
+		if (!cursor_take(&cursor, sizeof(tunnel)))
+			return TC_ACT_SHOT;
+		inner = cursor_take(&cursor, sizeof(*inner));
+		if (!inner)
+			return TC_ACT_SHOT;
+		decrease_ttl(inner);
+	}
 	if (bpf_skb_store_bytes(skb, sizeof(*ethernet), &tunnel, sizeof(tunnel), 0))
 		return TC_ACT_SHOT;
 
-	vtep = find_vtep(subnet.vtep);
+	vtep = find_vtep(subnet->vtep);
 	if (vtep) {
 		vtep->packets_out++;
 		vtep->bytes_out += length + sizeof(*ethernet);
 	}
 	count->taken++;
 	return bpf_redirect(config->underlay_ifindex, 0);
+}
+
+/*
+ * The IPv4 header of a packet that a lane can encapsulate, NULL (and counted) for what has to go
+ * another way. BIG TCP has no length in the header; what is shorter than it says is not for us to
+ * judge.
+ */
+static __always_inline struct iphdr *take_inner(struct cursor *cursor, const struct __sk_buff *skb,
+						struct lane_counters *count)
+{
+	struct iphdr *inner = cursor_take(cursor, sizeof(*inner));
+	__u32 length;
+
+	if (!inner || inner->version != 4) {
+		count->passed_truncated++;
+		return NULL;
+	}
+	if (inner->ihl != sizeof(*inner) / 4) {
+		count->passed_ip_options++;
+		return NULL;
+	}
+	length = bpf_ntohs(inner->tot_len);
+	if (length < sizeof(*inner) || length + sizeof(struct ethhdr) > skb->len ||
+	    length + TUNNEL_OVERHEAD > 0xffff) {
+		count->passed_truncated++;
+		return NULL;
+	}
+	return inner;
+}
+
+/* The node an address is at, NULL (and counted) when no tunnel leads there. */
+static __always_inline struct subnet_value *find_tunnel(__be32 address, struct lane_counters *count)
+{
+	struct subnet_value *subnet = find_subnet(address);
+
+	if (!subnet) {
+		count->passed_no_subnet++;
+		return NULL;
+	}
+	if (subnet->transport != TRANSPORT_VXLAN) {
+		count->passed_other_transport++;
+		return NULL;
+	}
+	return subnet;
+}
+
+static __always_inline int lane_1_out(struct __sk_buff *skb, const struct config_value *config,
+				      struct lane_counters *count)
+{
+	struct bpf_fib_lookup hop = {};
+	struct cursor cursor = cursor_begin(skb);
+	struct subnet_value subnet;
+	struct subnet_value *found;
+	struct ethhdr *ethernet;
+	struct iphdr *inner;
+
+	ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	if (!ethernet || ethernet->h_proto != bpf_htons(ETH_P_IP)) {
+		count->passed_not_ipv4++;
+		return TC_ACT_UNSPEC;
+	}
+	inner = take_inner(&cursor, skb, count);
+	if (!inner)
+		return TC_ACT_UNSPEC;
+	found = find_tunnel(inner->daddr, count);
+	if (!found)
+		return TC_ACT_UNSPEC;
+	subnet = *found;
+	if (!find_next_hop(skb, config, &subnet,
+			   outer_length(skb, inner, transport_length(cursor, inner->protocol)),
+			   &hop, count))
+		return TC_ACT_UNSPEC;
+	return encapsulate(skb, config, &subnet, &hop, bpf_ntohs(inner->tot_len), inner->tos, 0,
+			   count);
 }

@@ -9,6 +9,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/pkt_cls.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stdbool.h>
 
@@ -109,6 +110,22 @@ static __always_inline bool same_address(const __u8 a[16], const __u8 b[16])
 	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
 
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
+}
+
+static __always_inline bool same_mac(const __u8 a[ETH_ALEN], const __u8 b[ETH_ALEN])
+{
+	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/* What a routed hop does (RFC 1812, 5.3.1), with the checksum kept true (RFC 1624). */
+static __always_inline void decrease_ttl(struct iphdr *ip)
+{
+	__u32 sum = (__u32)ip->check + bpf_htons(0x0100);
+
+	ip->check = (__sum16)(sum + (sum >= 0xffff));
+	ip->ttl--;
 }
 
 static __always_inline __sum16 ip_checksum(const struct iphdr *ip)

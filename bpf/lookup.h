@@ -26,6 +26,14 @@ static __always_inline struct subnet_value *find_subnet(__be32 address)
 	return bpf_map_lookup_elem(&subnets, &key);
 }
 
+static __always_inline bool is_allowed(const __u8 address[16])
+{
+	struct subnet_key key = {.prefix_length = 128};
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(&guard_allow, &key) != NULL;
+}
+
 static __always_inline struct vtep_value *find_vtep(const __u8 address[16])
 {
 	struct vtep_key key = {};

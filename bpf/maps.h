@@ -21,6 +21,15 @@ struct {
 	__type(value, struct vtep_value);
 } vteps SEC(".maps");
 
+/* Who else may send: peers behind NAT or with several addresses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_ALLOWED);
+	__type(key, struct subnet_key);
+	__type(value, struct allow_value);
+} guard_allow SEC(".maps");
+
 /* By enum lane. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 
 /*
- * The entry points, one per hook. Bodies are in encap.h and decap.h.
+ * Lane 1 and the guard: the entry points, one per hook. Bodies are in encap.h and decap.h. Needs
+ * nothing but CAP_BPF and CAP_NET_ADMIN.
  *
  * Every program returns TC_ACT_UNSPEC for what it passes on: under tcx that continues with the next
  * program, under clsact with the next filter, so other people's programs on the same hook see what
@@ -27,10 +28,15 @@ int underlay_in(struct __sk_buff *skb)
 {
 	struct lane_counters *count = counters_of(LANE_1_IN);
 	struct config_value *settings = current_config();
+	struct vxlan_packet packet;
+	struct vtep_value *sender;
+	__u8 sender_address[16];
+	int result;
 
 	if (!count || !settings || !settings->vni)
 		return TC_ACT_UNSPEC;
-	return lane_1_in(skb, settings, count);
+	result = receive(skb, settings, count, &packet, &sender, sender_address);
+	return result == TC_ACT_OK ? lane_1_in(skb, settings, &packet, sender, count) : result;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -24,13 +24,23 @@ enum guard_mode {
 	GUARD_OFF = 0,
 	GUARD_OBSERVE = 1, /* count what would be refused, pass it on */
 	GUARD_VTEP = 2,	   /* refuse unknown senders and forged inner sources */
+	GUARD_STRICT = 3,  /* and fragments of outer packets */
+};
+
+/* When lane 2 may carry a packet; --shortcut. */
+enum shortcut_mode {
+	SHORTCUT_OFF = 0,
+	SHORTCUT_ESTABLISHED = 1, /* with the proof that netfilter has accepted the flow */
+	SHORTCUT_ALWAYS = 2,	  /* the operator declares that no rule needs to see it */
 };
 
 /* Index into lane_stats. */
 enum lane {
 	LANE_1_OUT = 0,
 	LANE_1_IN = 1,
-	LANE_COUNT = 2,
+	LANE_2_OUT = 2,
+	LANE_2_IN = 3,
+	LANE_COUNT = 4,
 };
 
 struct subnet_key {
@@ -71,6 +81,34 @@ struct config_value {
 	__u8 reserved2;
 };
 
+struct endpoint_key {
+	__u8 address[16];
+};
+
+/* A container on this host, and where it is attached. */
+struct endpoint_value {
+	__u32 ifindex; /* the host's end of its veth */
+	__u8 mac[6];
+	__u8 gateway_mac[6]; /* of the bridge, or of the host's end: where its routed frames go */
+	__u32 mtu;
+	__u8 forwards; /* it passes packets on: must not get what still has tunnel GSO bits */
+	__u8 reserved[3];
+	__u64 slow_out_at; /* CLOCK_MONOTONIC, ns; kept by the programs */
+	__u64 slow_in_at;
+};
+
+/* Lane 2's terms. One entry. */
+struct shortcut_value {
+	__u64 open_until;      /* CLOCK_MONOTONIC, ns: the agent that watches the rules is alive */
+	__u32 accept_mask[2];  /* by conntrack direction: bits of the mark that are looked at */
+	__u32 accept_value[2]; /* and what they must be: this generation, this direction */
+	__u32 tcp_refresh;     /* jiffies: with less left, conntrack has to see a packet */
+	__u32 udp_refresh;
+	__u32 mtu; /* of flannel.<VNI> */
+	__u8 mode; /* enum shortcut_mode */
+	__u8 reserved[3];
+};
+
 /*
  * Why a lane did not take a packet. "passed": the packet went on to the next slower lane,
  * unmodified. "refused": the guard dropped it, or would have where it only observes.
@@ -97,14 +135,36 @@ struct lane_counters {
 	__u64 refused_unknown_vtep;
 	__u64 refused_forged_source;
 	__u64 refused_inner_vlan;
+	__u64 passed_not_tcp_udp;
+	__u64 passed_ttl;
+	__u64 passed_no_endpoint;
+	__u64 passed_not_routed;
+	__u64 passed_foreign_source;
+	__u64 passed_forwarder;
+	__u64 passed_refresh;
+	__u64 passed_no_connection;
+	__u64 passed_not_accepted;
+	__u64 passed_translated;
+	__u64 passed_not_established;
+	__u64 passed_expiring;
+	__u64 refused_fragment;
 };
 
-#define MAX_SUBNETS 16384
-#define MAX_VTEPS   16384
+/* Senders beside the peers, by prefix (--guard-allow). A map has to have a value. */
+struct allow_value {
+	__u32 reserved;
+};
+
+#define MAX_SUBNETS   16384
+#define MAX_VTEPS     16384
+#define MAX_ENDPOINTS 4096
+#define MAX_ALLOWED   1024
 
 _Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden padding");
 _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
 _Static_assert(sizeof(struct vtep_key) == 16, "vtep_key has no hidden padding");
 _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden padding");
 _Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
-_Static_assert(sizeof(struct lane_counters) == 168, "lane_counters has no hidden padding");
+_Static_assert(sizeof(struct endpoint_value) == 40, "endpoint_value has no hidden padding");
+_Static_assert(sizeof(struct shortcut_value) == 40, "shortcut_value has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 272, "lane_counters has no hidden padding");

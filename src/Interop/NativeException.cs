@@ -22,6 +22,9 @@ public class NativeException : Exception
     /// <summary>The positive error number.</summary>
     public int Errno { get; }
 
+    /// <summary>Whether the interface is not there (any more).</summary>
+    public bool IsNoSuchDevice => Errno == Native.Errno.ENODEV;
+
     /// <summary>Whether the kernel refused for want of a capability (EPERM).</summary>
     public bool IsNotPermitted => Errno == Native.Errno.EPERM;
 

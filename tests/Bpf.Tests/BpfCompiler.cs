@@ -18,6 +18,8 @@ internal static class BpfCompiler
 
     public static byte[] Overlay => Compile("bpf/overlay.bpf.c");
 
+    public static byte[] Shortcut => Compile("bpf/shortcut.bpf.c");
+
     /// <summary>Gives the bytes of the object; what clang says against it fails the test.</summary>
     public static byte[] Compile(string source)
     {

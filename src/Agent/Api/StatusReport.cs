@@ -24,7 +24,9 @@ namespace Accelerated.Agent.Api;
 /// <param name="Masquerade">Whether traffic that leaves the overlay is masqueraded.</param>
 /// <param name="Etcd">The connection to etcd.</param>
 /// <param name="Lanes">The eBPF lanes in use and what they did; empty when there are none.</param>
+/// <param name="Guard">The guard in nftables, on every datapath; null before it is known.</param>
 /// <param name="Peers">The other nodes.</param>
+/// <param name="Containers">The containers of this host that lane 2 knows of; empty while it is closed.</param>
 /// <param name="Rejected">Keys under <c>subnets/</c> that are left out, with the reason.</param>
 /// <param name="Problems">What an operator should know, worst first.</param>
 /// <param name="Reconcile">The loop that keeps kernel and etcd in step.</param>
@@ -49,7 +51,9 @@ public sealed record StatusReport(
     bool Masquerade,
     StatusReport.EtcdStatus Etcd,
     IReadOnlyList<LaneStatus> Lanes,
+    StatusReport.GuardStatus? Guard,
     IReadOnlyList<StatusReport.PeerStatus> Peers,
+    IReadOnlyList<ContainerStatus> Containers,
     IReadOnlyList<StatusReport.RejectedKey> Rejected,
     IReadOnlyList<StatusReport.ProblemStatus> Problems,
     StatusReport.ReconcileStatus Reconcile)
@@ -62,6 +66,13 @@ public sealed record StatusReport(
     /// <param name="Revision">Revision of the leases in use.</param>
     public sealed record EtcdStatus(bool Connected, string? Endpoint, DateTimeOffset? Since, string? Error, long Revision);
 
+    /// <summary>Who may send VXLAN to this node: the part of the guard that is in nftables. The lanes count what they refuse themselves.</summary>
+    /// <param name="Mode">What is in force: <c>strict</c>, <c>vtep</c>, <c>observe</c> or <c>off</c>.</param>
+    /// <param name="Reason">Why that and not what <c>--guard</c> says; null if it is what it says.</param>
+    /// <param name="Refused">Packets refused, or counted where the guard observes, by reason.</param>
+    /// <param name="OtherInterfaces">Interfaces to other hosts beside the underlay's: guarded by nftables, not accelerated.</param>
+    public sealed record GuardStatus(string Mode, string? Reason, IReadOnlyDictionary<string, ulong> Refused, IReadOnlyList<string> OtherInterfaces);
+
     /// <summary>Another node.</summary>
     /// <param name="Subnet">Its subnet in CIDR notation.</param>
     /// <param name="PublicIP">Where its packets go.</param>
@@ -69,8 +80,10 @@ public sealed record StatusReport(
     /// <param name="Transport">How: <c>vxlan</c>.</param>
     /// <param name="State"><c>installed</c>, <c>failed</c> or <c>waiting</c>.</param>
     /// <param name="Error">The kernel's answer when failed.</param>
+    /// <param name="Traffic">What the eBPF lanes carried; null when there are none.</param>
     public sealed record PeerStatus(
-        string Subnet, [property: JsonPropertyName("publicIP")] string PublicIP, string VtepMac, string Transport, string State, string? Error);
+        string Subnet, [property: JsonPropertyName("publicIP")] string PublicIP, string VtepMac, string Transport, string State, string? Error,
+        PeerTraffic? Traffic = null);
 
     /// <summary>A key that is left out.</summary>
     /// <param name="Key">Name under <c>subnets/</c>.</param>

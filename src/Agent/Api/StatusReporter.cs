@@ -5,11 +5,12 @@ using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
+using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.Api;
 
 /// <summary>Puts what the control plane and the reconcile loop know into one report.</summary>
-public sealed class StatusReporter(AgentOptions options, InputStore store, ReconcileLoop loop, IDatapath datapath)
+public sealed class StatusReporter(AgentOptions options, InputStore store, ReconcileLoop loop, IDatapath datapath, NftablesFirewall firewall)
 {
     /// <summary>Version of this build, without the source revision.</summary>
     public static string Version { get; } =
@@ -19,9 +20,10 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
     public StatusReport Report()
     {
         var (inputs, outcome) = (store.Current, loop.Outcome);
-        var peers = Peers(outcome);
         var rejected = outcome.Desired?.Rejected ?? inputs.Leases.Rejected;
         var problems = Problems(inputs, outcome, rejected);
+        var usage = datapath.Usage();
+        var peers = Peers(outcome, usage);
         var health = Health(outcome, problems);
         var device = outcome.Desired?.Devices.FirstOrDefault();
         var own = inputs.Own?.Lease;
@@ -46,20 +48,35 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             datapath.Reason,
             options.Firewall.Masquerade,
             new StatusReport.EtcdStatus(etcd.IsConnected, etcd.Endpoint, etcd == EtcdHealth.NotTried ? null : etcd.Since, etcd.Error, inputs.Leases.Revision),
-            [.. datapath.Lanes()],
+            usage.Lanes,
+            Guard(outcome),
             peers,
+            usage.Containers,
             [.. rejected.Select(r => new StatusReport.RejectedKey(r.Key, r.Value))],
             problems,
             new StatusReport.ReconcileStatus(outcome.Passes, outcome.Repairs, outcome.FinishedAt, Math.Round(outcome.Duration.TotalMilliseconds, 3), outcome.Failures.Count));
     }
 
-    private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome)
+    private StatusReport.GuardStatus? Guard(ReconcileOutcome outcome)
+    {
+        if (outcome.Desired?.Firewall is not { Guard.Mode: var mode } rules)
+            return null;
+        var refused = mode == OverlayGuard.Off ? null : firewall.Refused();
+        var reason = mode == OverlayGuard.Off ? null
+            : refused is null ? "not in nftables: see the problems"
+            : mode != options.Firewall.Guard ? "only counts until etcd confirms the peers" : null;
+        return new StatusReport.GuardStatus(
+            mode == OverlayGuard.Off || refused is not null ? Word(mode) : Word(OverlayGuard.Off), reason, refused ?? ImmutableDictionary<string, ulong>.Empty,
+            [.. outcome.Others.Where(o => !rules.Network.Contains(o.Address)).Select(o => $"{o.Name} ({o.Address})")]);
+    }
+
+    private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome, DatapathUsage usage)
     {
         var failures = outcome.Failures.Where(f => f.Peer is not null).ToLookup(f => f.Peer!);
         return [.. (outcome.Desired?.Devices ?? []).SelectMany(d => d.Peers).Select(p => new StatusReport.PeerStatus(
             p.Subnet.ToString(), p.Remote.ToString(), p.VtepMac.ToString(), BackendConfig.Vxlan,
             failures.Contains(p.Key) ? "failed" : outcome.Ready ? "installed" : "waiting",
-            failures[p.Key].FirstOrDefault()?.Error))];
+            failures[p.Key].FirstOrDefault()?.Error, usage.Peers.GetValueOrDefault(p.Remote)))];
     }
 
     private static List<StatusReport.ProblemStatus> Problems(AgentInputs inputs, ReconcileOutcome outcome, ImmutableSortedDictionary<string, string> rejected)
@@ -97,6 +114,14 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
         ProblemSeverity.Critical => "critical",
         ProblemSeverity.Degraded => "degraded",
         _ => "warning",
+    };
+
+    private static string Word(OverlayGuard guard) => guard switch
+    {
+        OverlayGuard.Strict => "strict",
+        OverlayGuard.Vtep => "vtep",
+        OverlayGuard.Observe => "observe",
+        _ => "off",
     };
 
     private string Summary(string health, AgentInputs inputs, ReconcileOutcome outcome,

@@ -84,6 +84,7 @@ internal static class AgentCommand
             .AddSingleton(new SubnetFile(options.SubnetFile))
             .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new NftablesFirewall(options.Instance))
+            .AddSingleton<PolicyWatch>()
             .AddSingleton<WakeSignal>()
             .AddSingleton<InputStore>()
             .AddSingleton<EtcdSession>()
@@ -94,7 +95,7 @@ internal static class AgentCommand
             .AddSingleton<ControlPlane>()
             .AddSingleton<KernelDatapath>()
             .AddSingleton<IDatapath>(s => options.UsesLanes
-                ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, TimeProvider.System)
+                ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, s.GetRequiredService<PolicyWatch>(), TimeProvider.System)
                 : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()
             .AddSingleton<ReconcileLoop>()

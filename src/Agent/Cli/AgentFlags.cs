@@ -1,6 +1,9 @@
+using System.Collections.Immutable;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Node;
@@ -22,7 +25,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _tunnelIn, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -48,8 +51,11 @@ internal sealed partial class AgentFlags
         _stateDir = Text("state-dir", "/var/lib/accelerated", "DIR", "what outlives a reboot");
         _instance = Text("instance", AgentOptions.DefaultInstance, "NAME", "name of this agent, when a host runs several");
         _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets; auto is kernel in this version, bpf lays the eBPF lanes over it");
-        _guard = Text("guard", "vtep", "vtep|observe|off", "with --datapath=bpf: drop VXLAN from unknown nodes or with a forged inner source, only count it, or neither");
+        _guard = Text("guard", "vtep", "strict|vtep|observe|off", "VXLAN from senders that are no peers, by the wrong interface or with a forged inner source: drop it (strict: outer fragments too), only count it, or neither");
+        _guardAllow = Flag("guard-allow", GoFlagKind.Repeatable, "", "203.0.113.0/24", "further senders of VXLAN: networks of peers behind NAT or with several addresses, separated by commas; repeatable");
         _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with --datapath=bpf: who decapsulates; auto is driver in this version");
+        _shortcut = Text("shortcut", "established", "established|always|off", "with --datapath=bpf: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
+        _shortcutMark = Text("shortcut-mark", "0xffff0000", "0xffff0000", "the bits of the conntrack mark that prove it; others' rules must leave them alone");
         _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
         _bpfAttach = Text("bpf-attach", "auto", "auto|tcx|clsact", "how programs are attached; auto is tcx where the kernel has it (Linux 6.6), and clsact beside other people's clsact filters");
         _bpfCompile = Text("bpf-compile", "auto", "auto|always|never", "whether programs are compiled on this host with clang; auto only if the kernel refuses the ones built in");
@@ -93,7 +99,7 @@ internal sealed partial class AgentFlags
             Etcd = ReadEtcd(),
             EtcdPrefix = Prefix(),
             Underlay = new UnderlayOptions(_iface.Values, Patterns(), Address(_ifaceCanReach), Address(_publicIP)),
-            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue),
+            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue, Guard(), GuardAllow()),
             SubnetFile = NotEmpty(_subnetFile),
             RunDirectory = NotEmpty(_runDir),
             StateDirectory = NotEmpty(_stateDir),
@@ -166,11 +172,30 @@ internal sealed partial class AgentFlags
 
     private OverlayGuard Guard() => _guard.Value switch
     {
+        "strict" => OverlayGuard.Strict,
         "vtep" => OverlayGuard.Vtep,
         "observe" => OverlayGuard.Observe,
         "off" => OverlayGuard.Off,
-        _ => throw _guard.Wrong("expected vtep, observe or off"),
+        _ => throw _guard.Wrong("expected strict, vtep, observe or off"),
     };
+
+    /// <summary>Without those that lie inside another: nftables refuses sets of intervals that overlap.</summary>
+    private ImmutableArray<IPNetwork> GuardAllow()
+    {
+        const StringSplitOptions parts = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+        var networks = _guardAllow.Values.SelectMany(v => v.Split(',', parts), Network).Distinct().ToList();
+        return [.. networks.Where(n => !networks.Any(other => other != n && other.Contains(n))).OrderBy(n => IPMath.ToNumber(n.BaseAddress))];
+
+        IPNetwork Network(string value, string text)
+        {
+            var parts = text.Split('/', 2);
+            // With bits behind the prefix one of the two is a slip, and this flag lets people in.
+            return IPMath.TryParse(parts[0], AddressFamily.InterNetwork, out var address)
+                && IPNetwork.TryParse(parts.Length < 2 ? text + "/32" : text, out var network) && network.BaseAddress.Equals(address)
+                ? network
+                : throw new CommandLineException($"{_guardAllow.Origin}={value}: {text} is not an IPv4 network like 203.0.113.0/24, or an address");
+        }
+    }
 
     private bool TunnelIn() => _tunnelIn.Value switch
     {
@@ -179,8 +204,31 @@ internal sealed partial class AgentFlags
         _ => throw _tunnelIn.Wrong("expected auto, bpf or driver"),
     };
 
-    private LaneOptions Lanes() => new(Path.Combine(NotEmpty(_bpfDir), _instance.Value), Guard(), TunnelIn())
+    private OverlayShortcut Shortcut() => _shortcut.Value switch
     {
+        "established" => OverlayShortcut.Established,
+        "always" => OverlayShortcut.Always,
+        "off" => OverlayShortcut.Off,
+        _ => throw _shortcut.Wrong("expected established, always or off"),
+    };
+
+    private uint ShortcutMark()
+    {
+        var text = _shortcutMark.Value;
+        var isHex = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        var parsed = isHex
+            ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var mask)
+            : uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out mask);
+        return parsed && AcceptMark.IsUsable(mask)
+            ? mask
+            : throw _shortcutMark.Wrong($"expected a mask of at least {AcceptMark.FewestBits} bits in one run, like 0xffff0000");
+    }
+
+    private LaneOptions Lanes() => new(Path.Combine(NotEmpty(_bpfDir), _instance.Value), TunnelIn())
+    {
+        Shortcut = Shortcut(),
+        ShortcutMark = ShortcutMark(),
+        LiberalFile = Path.Combine(AgentOptions.Folder(NotEmpty(_runDir), _instance.Value), "tcp_be_liberal.before"),
         Attachment = _bpfAttach.Value switch
         {
             "auto" => LaneAttachment.Auto,
@@ -214,7 +262,7 @@ internal sealed partial class AgentFlags
         var text = flag.Value;
         var unit = text.Length > 1 ? text[^1] : '?';
         // The bound keeps a number that no TimeSpan holds (and NaN, which double.TryParse takes) away from it.
-        TimeSpan? value = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), System.Globalization.NumberStyles.AllowDecimalPoint, null, out var count)
+        TimeSpan? value = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), NumberStyles.AllowDecimalPoint, null, out var count)
             && count <= most.TotalSeconds
             ? unit switch
             {

@@ -69,7 +69,8 @@ public sealed record AgentOptions
     /// <summary>The lock that keeps a second agent of the same instance away.</summary>
     public static string LockPath(string runDirectory, string instance) => Path.Combine(Folder(runDirectory, instance), "agent.lock");
 
-    private static string Folder(string runDirectory, string instance) =>
+    /// <summary>Where an instance keeps what lives until the next boot.</summary>
+    internal static string Folder(string runDirectory, string instance) =>
         instance == DefaultInstance ? runDirectory : Path.Combine(runDirectory, instance);
 
     /// <summary>The instance when none is named.</summary>

@@ -8,6 +8,8 @@ namespace Accelerated.Agent.Cli;
 /// <summary><c>accelerated status</c>: asks the running agent and prints the answer for a person or, with <c>--json</c>, for a script.</summary>
 internal static class StatusCommand
 {
+    private const int MostContainersNamed = 4;
+
     /// <summary>The command for the command line library.</summary>
     public static Command Create()
     {
@@ -49,8 +51,21 @@ internal static class StatusCommand
         if (report.Device is not null)
             Row("device", $"{report.Device} {report.VtepMac}, VNI {report.Vni}, UDP port {report.Port}, MTU {report.Mtu}");
         Row("datapath", $"{report.Datapath}: {report.DatapathReason}");
+        var reached = report.Containers.Where(c => c.LeftOut is null).ToList();
+        if (reached.Count > 0)
+        {
+            Row("shortcut", $"to {string.Join(", ", reached.Take(MostContainersNamed).Select(c => $"{c.Address} on {c.Interface}"))}"
+                + (reached.Count > MostContainersNamed ? $" and {reached.Count - MostContainersNamed} more containers" : ""));
+        }
+
         foreach (var lane in report.Lanes)
-            Row("lane " + lane.Lane, $"{lane.Taken} packets taken{Reasons(", left to the driver: ", lane.Passed)}{Reasons(", refused: ", lane.Refused)}");
+            Row("lane " + lane.Lane, $"{(lane.Off is { } off ? $"off: {off}; " : "")}{lane.Taken} packets taken{Reasons(", left to the driver: ", lane.Passed)}{Reasons(", refused: ", lane.Refused)}");
+        if (report.Guard is { } guard)
+        {
+            var others = guard.Mode == "off" || guard.OtherInterfaces.Count == 0 ? "" : $"; also on {string.Join(", ", guard.OtherInterfaces)}: guarded by nftables, not accelerated";
+            Row("guard", $"{guard.Mode}{(guard.Reason is null ? "" : $": {guard.Reason}")}{Reasons(guard.Mode == "observe" ? ", would refuse: " : ", refused: ", guard.Refused)}{others}");
+        }
+
         Row("etcd", report.Etcd.Connected
             ? $"{report.Etcd.Endpoint}, for {Ago(report.Etcd.Since, now)}, revision {report.Etcd.Revision}"
             : report.Etcd.Error ?? "not tried yet");
@@ -59,8 +74,23 @@ internal static class StatusCommand
         if (report.Peers.Count > 0)
         {
             lines.Add("");
-            Table(["peer", "public IP", "VTEP MAC", "transport", "state"],
-                [.. report.Peers.Select(p => new[] { p.Subnet, p.PublicIP, p.VtepMac, p.Transport, p.Error is null ? p.State : $"{p.State}: {p.Error}" })]);
+            // The lanes' counters, where there are lanes.
+            var counted = report.Peers.Any(p => p.Traffic is not null);
+            Table(["peer", "public IP", "VTEP MAC", "transport", .. counted ? (string[])["sent", "received"] : [], "state"],
+                [
+                    .. report.Peers.Select(p => (string[])
+                    [
+                        p.Subnet, p.PublicIP, p.VtepMac, p.Transport,
+                        .. counted ? (string[])[Traffic(p.Traffic?.PacketsOut, p.Traffic?.BytesOut), Traffic(p.Traffic?.PacketsIn, p.Traffic?.BytesIn)] : [],
+                        p.Error is null ? p.State : $"{p.State}: {p.Error}",
+                    ]),
+                ]);
+        }
+
+        if (report.Containers.Any(c => c.LeftOut is not null))
+        {
+            lines.Add("");
+            Table(["not on the shortcut", "because"], [.. report.Containers.Where(c => c.LeftOut is not null).Select(c => new[] { c.Address, c.LeftOut! })]);
         }
 
         if (report.Rejected.Count > 0)
@@ -85,6 +115,15 @@ internal static class StatusCommand
             foreach (var row in rows.Prepend(head))
                 lines.Add("  " + string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
         }
+    }
+
+    private static string Traffic(ulong? packets, ulong? bytes)
+    {
+        string[] units = ["B", "kB", "MB", "GB", "TB", "PB"];
+        var (value, unit) = ((double)(bytes ?? 0), 0);
+        for (; value >= 1000 && unit < units.Length - 1; unit++)
+            value /= 1000;
+        return string.Create(CultureInfo.InvariantCulture, $"{packets ?? 0} packets, {value.ToString(unit == 0 ? "0" : "0.0", CultureInfo.InvariantCulture)} {units[unit]}");
     }
 
     private static string Reasons(string words, IReadOnlyDictionary<string, ulong> counts) =>

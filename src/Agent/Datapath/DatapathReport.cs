@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Agent.State;
 
 namespace Accelerated.Agent.Datapath;
@@ -10,6 +11,12 @@ namespace Accelerated.Agent.Datapath;
 public sealed record DatapathReport(
     IReadOnlyList<string> Changes, IReadOnlyList<DatapathFailure> Failures, TimeSpan? RetryAfter, IReadOnlySet<int> Interfaces)
 {
+    /// <summary>What was done because containers came or went, in words: nothing that anyone has to hear of.</summary>
+    public IReadOnlyList<string> Followed { get; init; } = [];
+
+    /// <summary>The subnet whose containers matter to a lane, or null when none does.</summary>
+    public IPNetwork? Containers { get; init; }
+
     /// <summary>What an operator should know about it.</summary>
     public IReadOnlyList<Problem> Problems { get; init; } = [];
 }

@@ -11,8 +11,17 @@ public interface IDatapath
     /// <summary>Why this one, as a phrase.</summary>
     string Reason { get; }
 
-    /// <summary>What the lanes in use did so far; empty when there are none. Safe from any thread, unlike the rest.</summary>
-    IReadOnlyList<LaneStatus> Lanes();
+    /// <summary>What our nftables table has to mark for lane 2, or null. As of the latest <see cref="Apply"/>.</summary>
+    AcceptMark? Mark { get; }
+
+    /// <summary>
+    /// Renews what is only to live while the loop does: to be called by the loop between passes.
+    /// </summary>
+    /// <returns>When to call again, or null when there is no need.</returns>
+    TimeSpan? Beat();
+
+    /// <summary>What was carried so far. Safe from any thread, unlike the rest.</summary>
+    DatapathUsage Usage();
 
     /// <summary>
     /// Makes the kernel equal to <paramref name="desired"/>: looks at what is there, changes only what differs. Idempotent. What fails

@@ -23,7 +23,13 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
     public string Reason => "the kernel's vxlan driver; the eBPF lanes are opt-in in this version (--datapath=bpf)";
 
     /// <inheritdoc/>
-    public IReadOnlyList<LaneStatus> Lanes() => [];
+    public AcceptMark? Mark => null;
+
+    /// <inheritdoc/>
+    public DatapathUsage Usage() => DatapathUsage.None;
+
+    /// <inheritdoc/>
+    public TimeSpan? Beat() => null;
 
     /// <inheritdoc/>
     public DatapathReport Apply(DesiredState desired)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
 using Accelerated.Interop.Nftables;
@@ -8,45 +9,90 @@ namespace Accelerated.Agent.Datapath;
 /// Keeps our nftables table as it should be. To see whether somebody changed it, the kernel's own listing of the table right
 /// after our transaction is compared with the listing of now. libnftables is loaded at the first call only.
 /// </summary>
+/// <remarks>One caller of <see cref="Apply"/>; <see cref="Refused"/> may be called from any thread.</remarks>
 public sealed class NftablesFirewall(string instance) : IDisposable
 {
     private readonly string _table = FirewallRules.TableName(instance);
+    private readonly Lock _gate = new();
     private NftablesContext? _context;
-    private (string Rules, string? Listing)? _applied;
+    private (FirewallSpec Spec, AcceptMark? Mark, string? Listing)? _applied;
 
     /// <summary>Netlink port our transactions come from; 0 before the first.</summary>
     public uint PortId { get; private set; }
 
-    /// <summary>Makes the table equal to <paramref name="spec"/>.</summary>
-    /// <returns>True when rules had to be written.</returns>
+    /// <summary>
+    /// Makes the table equal to <paramref name="spec"/> and <paramref name="mark"/>. Peers come and go by single elements, a new mark
+    /// replaces its own chains; whatever else is to change replaces the table, and the guard's counters go on from where they are.
+    /// </summary>
     /// <exception cref="NftablesException">nftables refused.</exception>
     /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
-    public bool Apply(FirewallSpec spec)
+    public FirewallChange Apply(FirewallSpec spec, AcceptMark? mark)
     {
-        _context ??= NftablesContext.Open();
-        var rules = FirewallRules.Replace(_table, spec);
-        if (_applied is { } applied && applied.Rules == rules && applied.Listing == List())
-            return false;
-        _context.Run(rules);
-        // Read each time: the library may have opened its socket anew.
-        PortId = _context.PortId;
-        _applied = (rules, List());
-        return true;
+        lock (_gate)
+        {
+            _context ??= NftablesContext.Open();
+            var update = _applied is { } applied ? FirewallRules.Update(_table, (applied.Spec, applied.Mark), (spec, mark)) : null;
+            var isIntact = _applied?.Listing is { } listing && listing == List();
+            if (isIntact && update is "")
+                return FirewallChange.None;
+            _applied = null;
+            Run(c => c.Run(isIntact && update is not null ? update : FirewallRules.Replace(_table, spec, mark, Counts() ?? [])));
+            _applied = (spec, mark, List());
+            return update is "" ? FirewallChange.Repaired : FirewallChange.Written;
+        }
+    }
+
+    /// <summary>Packets the guard refused, or would refuse where it only observes, by reason; null if there is no guard in nftables.</summary>
+    public IReadOnlyDictionary<string, ulong>? Refused()
+    {
+        lock (_gate)
+            return _context is null ? null : Counts()?.Where(c => c.Value.Packets > 0).ToDictionary(c => c.Key, c => c.Value.Packets, StringComparer.Ordinal);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _context?.Dispose();
 
-    private string? List()
+    private Dictionary<string, PacketCount>? Counts()
+    {
+        if (TryRun(c => c.RunJson($"list counters table inet {_table}")) is not { } json)
+            return null;
+        // libnftables-json(5): {"nftables": [{"metainfo": …}, {"counter": {"name": …, "packets": …, "bytes": …}}, …]}
+        using var document = JsonDocument.Parse(json);
+        var counts = new Dictionary<string, PacketCount>(StringComparer.Ordinal);
+        foreach (var item in document.RootElement.GetProperty("nftables").EnumerateArray())
+        {
+            if (item.TryGetProperty("counter", out var counter))
+                counts[counter.GetProperty("name").GetString()!] = new(counter.GetProperty("packets").GetUInt64(), counter.GetProperty("bytes").GetUInt64());
+        }
+
+        return counts.Count == 0 ? null : counts;
+    }
+
+    private string? List() => TryRun(c => c.RunStateless($"list table inet {_table}"));
+
+    private string? TryRun(Func<NftablesContext, string> command)
     {
         try
         {
-            return _context!.Run($"list table inet {_table}");
+            return Run(command);
         }
         catch (NftablesException)
         {
             // No such table.
             return null;
+        }
+    }
+
+    private string Run(Func<NftablesContext, string> command)
+    {
+        try
+        {
+            return command(_context!);
+        }
+        finally
+        {
+            // Each time: the library may have opened its socket anew.
+            PortId = _context!.PortId;
         }
     }
 }

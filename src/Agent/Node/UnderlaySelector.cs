@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
@@ -14,14 +15,26 @@ public static class UnderlaySelector
 {
     private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>What leads to other hosts. Bridges lead to containers; what belongs to a bridge or bond has its traffic arrive there.</summary>
+    private static readonly FrozenSet<string?> KindsToOtherHosts =
+        new string?[] { null, "veth", "vlan", "bond", "team", "macvlan", "ipvlan" }.ToFrozenSet();
+
     /// <summary>Looks at the kernel and chooses.</summary>
     /// <exception cref="UnderlayException">Nothing fits; the message says which flag, what there is and what to do.</exception>
-    public static NodeFacts Select(UnderlayOptions options, RouteSocket routes)
+    public static NodeFacts Select(UnderlayOptions options, RouteSocket routes) => Look(options, routes).Node;
+
+    /// <summary>As <see cref="Select"/>, with the other interfaces by which VXLAN may come in, in the kernel's order.</summary>
+    /// <exception cref="UnderlayException">Nothing fits; the message says which flag, what there is and what to do.</exception>
+    public static (NodeFacts Node, IReadOnlyList<OtherInterface> Others) Look(UnderlayOptions options, RouteSocket routes)
     {
         var links = routes.GetLinks();
         var addresses = routes.GetAddresses(AddressFamily.InterNetwork);
         var (link, address) = Choose(options, routes, links, addresses);
-        return new NodeFacts(link.Name, link.Index, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadForwarding());
+        var node = new NodeFacts(link.Name, link.Index, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadForwarding());
+        var others = links
+            .Where(l => l != link && l.IsUp && !l.IsLoopback && l.MasterIndex == 0 && KindsToOtherHosts.Contains(l.Kind))
+            .Select(l => (l.Name, addresses.FirstOrDefault(a => a.InterfaceIndex == l.Index && a.Scope == RouteScope.Universe)?.Address));
+        return (node, [.. others.Where(o => o.Address is not null).Select(o => new OtherInterface(o.Name, o.Address!))]);
     }
 
     private static (Link Link, InterfaceAddress Address) Choose(

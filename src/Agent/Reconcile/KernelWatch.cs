@@ -9,25 +9,27 @@ namespace Accelerated.Agent.Reconcile;
 
 /// <summary>
 /// Listens to rtnetlink and nftables and wakes the reconcile loop when something happens that may concern it: on our device or the
-/// underlay, to a route inside the overlay network, or to any firewall rule. Containers come and go in hundreds; their events
-/// do not wake anyone. What this process itself changes does not either.
+/// underlay, to a route inside the overlay network, or to any firewall rule. Containers come and go in hundreds; their events wake
+/// someone only while a lane leads to them. What this process itself changes does not either.
 /// </summary>
 public sealed class KernelWatch : IDisposable
 {
     private readonly WakeSignal _wake;
     private readonly InputStore _store;
     private readonly NftablesFirewall _firewall;
+    private readonly PolicyWatch _policy;
     private readonly uint _ownPort;
     private RouteMonitor? _routes;
     private NftablesMonitor? _rules;
-    private Concern _concern = new(new HashSet<int>(), [], []);
+    private Concern _concern = new(new HashSet<int>(), [], [], null);
 
     /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
-    public KernelWatch(WakeSignal wake, InputStore store, RouteSocket routes, NftablesFirewall firewall)
+    public KernelWatch(WakeSignal wake, InputStore store, RouteSocket routes, NftablesFirewall firewall, PolicyWatch policy)
     {
         _wake = wake;
         _store = store;
         _firewall = firewall;
+        _policy = policy;
         _ownPort = routes.PortId;
     }
 
@@ -46,8 +48,9 @@ public sealed class KernelWatch : IDisposable
     }
 
     /// <summary>Says what concerns the loop from now on.</summary>
-    public void Concerns(IReadOnlySet<int> interfaces, DesiredState desired) =>
-        Volatile.Write(ref _concern, new Concern(interfaces, [.. desired.Devices.Select(d => d.Name)], [.. desired.Devices.Select(d => d.Network)]));
+    public void Concerns(DatapathReport report, DesiredState desired) =>
+        Volatile.Write(ref _concern, new Concern(
+            report.Interfaces, [.. desired.Devices.Select(d => d.Name)], [.. desired.Devices.Select(d => d.Network)], report.Containers));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -61,23 +64,38 @@ public sealed class KernelWatch : IDisposable
         if (happened.PortId == _ownPort && happened.Kind != RouteEventKind.Overrun)
             return;
         var concern = Volatile.Read(ref _concern);
-        var matters = happened.Kind == RouteEventKind.Overrun
+        var decides = DecidesOverTraffic(happened, concern);
+        if (decides)
+            _policy.Note();
+        var matters = decides
             || concern.Interfaces.Contains(happened.InterfaceIndex)
-            || (happened.LinkName is { } name && concern.Names.Contains(name))
-            || (happened.Kind == RouteEventKind.Route && happened.Destination is { } destination && concern.Networks.Any(n => n.Contains(destination)));
+            || (happened.MasterIndex != 0 && concern.Interfaces.Contains(happened.MasterIndex))
+            || (happened.Kind == RouteEventKind.Neighbour && concern.Containers is { } containers && happened.Destination is { } neighbour && containers.Contains(neighbour.BaseAddress))
+            || (happened.LinkName is { } name && concern.Names.Contains(name));
         if (matters)
             _wake.Wake();
     }
 
+    /// <summary>A policy rule, or a route that overlay packets may now take: one inside the overlay network, or around it.</summary>
+    private static bool DecidesOverTraffic(in RouteEvent happened, Concern concern) => happened.Kind switch
+    {
+        RouteEventKind.Overrun or RouteEventKind.Rule => true,
+        RouteEventKind.Route when happened.Destination is { } to =>
+            concern.Networks.Any(n => n.BaseAddress.AddressFamily == to.BaseAddress.AddressFamily && (n.Contains(to.BaseAddress) || to.Contains(n.BaseAddress))),
+        _ => false,
+    };
+
     private void OnRulesEvent(NftablesEvent happened)
     {
-        if (happened.Overrun || happened.PortId != _firewall.PortId)
-            _wake.Wake();
+        if (!happened.Overrun && happened.PortId == _firewall.PortId)
+            return;
+        _policy.Note();
+        _wake.Wake();
     }
 
     private void OnFailure(Exception failure) =>
         _store.Report(new Problem(ProblemSeverity.Degraded, "kernel-watch", $"kernel events are not heard any more: {failure.Message}",
             "restart the agent; until then what others change is repaired by the periodic pass (--reconcile-interval)"));
 
-    private sealed record Concern(IReadOnlySet<int> Interfaces, IReadOnlyList<string> Names, IReadOnlyList<IPNetwork> Networks);
+    private sealed record Concern(IReadOnlySet<int> Interfaces, IReadOnlyList<string> Names, IReadOnlyList<IPNetwork> Networks, IPNetwork? Containers);
 }

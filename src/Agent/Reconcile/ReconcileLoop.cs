@@ -32,6 +32,7 @@ public sealed partial class ReconcileLoop(
 
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
+    private IReadOnlyList<OtherInterface> _others = [];
     private (string Name, string Reason)? _carrier;
     private AgentInputs? _kept;
     private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
@@ -46,13 +47,29 @@ public sealed partial class ReconcileLoop(
         var wait = TimeSpan.Zero;
         for (; ; )
         {
-            await wake.WaitAsync(wait, time, cancellation).ConfigureAwait(false);
+            await WaitAsync(wait, cancellation).ConfigureAwait(false);
             var started = Stopwatch.GetTimestamp();
             var retry = Pass(store.Current, started);
             var took = Stopwatch.GetElapsedTime(started);
             wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
             var rest = took * RestFactor;
             await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits for a reason to look or until <paramref name="wait"/> has passed; what lives by the loop's heartbeat is kept alive.</summary>
+    private async Task WaitAsync(TimeSpan wait, CancellationToken cancellation)
+    {
+        var until = time.GetUtcNow() + wait;
+        for (; ; )
+        {
+            var left = until - time.GetUtcNow();
+            if (left < TimeSpan.Zero)
+                left = TimeSpan.Zero;
+            var beat = datapath.Beat();
+            var last = beat is not { } due || due >= left;
+            if (await wake.WaitAsync(last ? left : beat!.Value, time, cancellation).ConfigureAwait(false) || last)
+                return;
         }
     }
 
@@ -74,13 +91,19 @@ public sealed partial class ReconcileLoop(
         var desired = Desire(inputs, config, own, node);
         try
         {
+            // First: a peer that a route leads to and the guard does not know could not answer.
+            var repairs = 0;
+            var mark = datapath.Mark;
+            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
             var report = datapath.Apply(desired);
-            kernel.Concerns(report.Interfaces, desired);
+            kernel.Concerns(report, desired);
             foreach (var problem in report.Problems)
                 problems.Add(problem);
             ReportCarrier();
-            var repairs = ReportChanges(report, desired);
-            var firewallDone = ApplyFirewall(desired, problems, ref repairs);
+            repairs += ReportChanges(report, desired);
+            // The lanes want another proof from now on: they have closed to the old one already.
+            if (datapath.Mark != mark)
+                firewallDone &= ApplyFirewall(desired, problems, ref repairs);
             var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             Keep(inputs);
@@ -103,7 +126,8 @@ public sealed partial class ReconcileLoop(
     {
         try
         {
-            var node = UnderlaySelector.Select(options.Underlay, routes);
+            var (node, others) = UnderlaySelector.Look(options.Underlay, routes);
+            _others = others;
             if (!node.IsUp)
                 problems.Add(new Problem(ProblemSeverity.Critical, "underlay-down", $"{node.Interface} is down", $"ip link set {node.Interface} up"));
             if (!node.Forwards)
@@ -164,6 +188,8 @@ public sealed partial class ReconcileLoop(
                 LogChanged(change);
         }
 
+        foreach (var change in report.Followed)
+            LogFollowed(change);
         if (report.Changes.Count > MostChangesNamed)
             LogMoreChanges(report.Changes.Count - MostChangesNamed, desired.Devices.Sum(d => d.Peers.Length));
 
@@ -180,14 +206,13 @@ public sealed partial class ReconcileLoop(
     {
         try
         {
-            if (!firewall.Apply(desired.Firewall))
-                return true;
-            if (ReferenceEquals(_applied, desired))
+            var change = firewall.Apply(desired.Firewall, datapath.Mark);
+            if (change == FirewallChange.Repaired)
             {
                 repairs++;
                 LogRepaired("nftables rules written again");
             }
-            else
+            else if (change == FirewallChange.Written && !ReferenceEquals(_applied, desired))
             {
                 LogFirewall(desired.Firewall.Masquerade);
             }
@@ -197,7 +222,7 @@ public sealed partial class ReconcileLoop(
         catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
         {
             problems.Add(new Problem(ProblemSeverity.Degraded, "firewall", $"our nftables rules are not in place: {e.Message}",
-                "install libnftables1 and a kernel with nf_tables; without the rules containers reach other containers, but not the outside"));
+                "install libnftables1 and a kernel with nf_tables; without the rules containers reach other containers, but not the outside, and anyone may send them VXLAN"));
             return false;
         }
     }
@@ -250,13 +275,16 @@ public sealed partial class ReconcileLoop(
         if (ready && !_outcome.Ready)
             LogReady(desired!.Devices[0].Subnet.ToString(), desired.Devices[0].Peers.Length);
         Volatile.Write(ref _outcome, new ReconcileOutcome(
-            ready, desired ?? _outcome.Desired, _desired?.Node ?? _outcome.Node, failures, found, _outcome.Passes + 1, _outcome.Repairs + repairs,
+            ready, desired ?? _outcome.Desired, _desired?.Node ?? _outcome.Node, _others, failures, found, _outcome.Passes + 1, _outcome.Repairs + repairs,
             time.GetUtcNow(), Stopwatch.GetElapsedTime(started)));
         return retry;
     }
 
     [LoggerMessage(3001, LogLevel.Information, "{Change}")]
     private partial void LogChanged(string change);
+
+    [LoggerMessage(3011, LogLevel.Debug, "{Change}")]
+    private partial void LogFollowed(string change);
 
     [LoggerMessage(3002, LogLevel.Warning, "repaired what someone else changed: {Change}")]
     private partial void LogRepaired(string change);

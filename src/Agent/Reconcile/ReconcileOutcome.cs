@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Node;
 using Accelerated.Agent.State;
 
 namespace Accelerated.Agent.Reconcile;
@@ -8,6 +9,7 @@ namespace Accelerated.Agent.Reconcile;
 /// <param name="Ready">A whole pass has succeeded: device, lease, rules and subnet.env stand.</param>
 /// <param name="Desired">What was applied, or null before the first pass.</param>
 /// <param name="Node">The underlay, or null before the first pass.</param>
+/// <param name="Others">Interfaces to other hosts beside the underlay's.</param>
 /// <param name="Failures">Changes the kernel refused and that will be tried again.</param>
 /// <param name="Problems">What the pass has to complain about, by code.</param>
 /// <param name="Passes">Passes so far.</param>
@@ -18,6 +20,7 @@ public sealed record ReconcileOutcome(
     bool Ready,
     DesiredState? Desired,
     NodeFacts? Node,
+    IReadOnlyList<OtherInterface> Others,
     IReadOnlyList<DatapathFailure> Failures,
     ImmutableSortedDictionary<string, Problem> Problems,
     long Passes,
@@ -27,5 +30,5 @@ public sealed record ReconcileOutcome(
 {
     /// <summary>Before the first pass.</summary>
     public static readonly ReconcileOutcome None = new(
-        false, null, null, [], ImmutableSortedDictionary.Create<string, Problem>(StringComparer.Ordinal), 0, 0, null, TimeSpan.Zero);
+        false, null, null, [], [], ImmutableSortedDictionary.Create<string, Problem>(StringComparer.Ordinal), 0, 0, null, TimeSpan.Zero);
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Accelerated.Interop;
+using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.State;
 
@@ -31,17 +32,23 @@ public static class DesiredStateBuilder
             AddressFamily.InterNetwork, DeviceName(AddressFamily.InterNetwork, backend.Vni), backend.Vni, backend.Port,
             node.InterfaceIndex, node.Address, own.Lease.Attributes.Vtep?.Mac ?? default, mtu, backend.Learning, backend.Gbp,
             plan.Network, subnet, peers);
+        var mayPrune = view.IsComplete && !view.IsProvisional;
         return new DesiredState(
             [device],
-            new FirewallSpec(plan.Network, subnet, options.Masquerade, options.FullyRandom, options.AcceptForwarded),
+            new FirewallSpec(plan.Network, subnet, options.Masquerade, options.FullyRandom, options.AcceptForwarded, Guard(device, options, mayPrune)),
             new SubnetEnvironment(plan.Network, subnet, null, null, mtu, options.Masquerade),
-            view.IsComplete && !view.IsProvisional,
+            mayPrune,
             rejected.ToImmutable());
     }
 
     /// <summary>flannel's device name for a family and VNI.</summary>
     public static string DeviceName(AddressFamily overlay, uint vni) =>
         string.Create(CultureInfo.InvariantCulture, $"{(overlay == AddressFamily.InterNetwork ? "flannel" : "flannel-v6")}.{vni}");
+
+    /// <summary>While the peers are not known for sure, an unknown sender may be one we have not heard of: it is only counted.</summary>
+    private static GuardSpec Guard(OverlayDevice device, FirewallOptions options, bool mayRefuse) => new(
+        mayRefuse || options.Guard == OverlayGuard.Off ? options.Guard : OverlayGuard.Observe, device.Name, device.Vni, device.Port,
+        device.UnderlayIndex, [.. device.Peers.Select(p => p.Remote).Distinct()], options.GuardAllow);
 
     private static ImmutableArray<OverlayPeer> Peers(
         AddressPlan plan, OwnSubnet own, LeaseView view, NodeFacts node, ImmutableSortedDictionary<string, string>.Builder rejected)

@@ -8,4 +8,5 @@ namespace Accelerated.Agent.State;
 /// <param name="Masquerade">Traffic that leaves the overlay takes the node's address (<c>--ip-masq</c>).</param>
 /// <param name="FullyRandom">Source ports of masqueraded connections are drawn at random (<c>--ip-masq-fully-random-disable</c> not given).</param>
 /// <param name="AcceptForwarded">Accept forwarded overlay traffic (<c>--iptables-forward-rules</c>).</param>
-public sealed record FirewallSpec(IPNetwork Network, IPNetwork Subnet, bool Masquerade, bool FullyRandom, bool AcceptForwarded);
+/// <param name="Guard">Who may send VXLAN to the node.</param>
+public sealed record FirewallSpec(IPNetwork Network, IPNetwork Subnet, bool Masquerade, bool FullyRandom, bool AcceptForwarded, GuardSpec Guard);

@@ -104,6 +104,12 @@ internal static unsafe partial class LibbpfApi
     internal static partial int bpf_link_detach(FileDescriptor link);
 
     [LibraryImport(Library)]
+    internal static partial int bpf_prog_query(int target, int attachType, uint queryFlags, uint* attachFlags, uint* ids, uint* count);
+
+    [LibraryImport(Library)]
+    internal static partial int bpf_prog_get_fd_by_id(uint id);
+
+    [LibraryImport(Library)]
     internal static partial int bpf_map_lookup_elem(FileDescriptor map, void* key, void* value);
 
     [LibraryImport(Library)]

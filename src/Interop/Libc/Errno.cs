@@ -18,6 +18,7 @@ internal static class Errno
     internal const int ENOSPC = 28;
     internal const int ENOSYS = 38;
     internal const int EBADMSG = 74;
+    internal const int EPROTONOSUPPORT = 93;
     internal const int EOPNOTSUPP = 95;
     internal const int EADDRINUSE = 98;
     internal const int EADDRNOTAVAIL = 99;

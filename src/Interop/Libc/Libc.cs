@@ -5,10 +5,13 @@ namespace Accelerated.Interop.Native;
 /// <summary>The C library's signatures, once each and under their native names. Callers wrap them and turn errno into an exception.</summary>
 internal static unsafe partial class Libc
 {
+    internal const int AF_INET = 2;
     internal const int AF_NETLINK = 16;
+    internal const int SOCK_DGRAM = 2;
     internal const int SOCK_RAW = 3;
     internal const int SOCK_CLOEXEC = 0x80000;
 
+    internal const int SOL_IP = 0;
     internal const int SOL_SOCKET = 1;
     internal const int SO_RCVBUF = 8;
     internal const int SO_RCVTIMEO = 20;

@@ -14,6 +14,10 @@ namespace Accelerated.Interop.Netlink;
 /// <param name="ParentNetns">IFLA_LINK_NETNSID: set when <paramref name="ParentIndex"/> counts in another network namespace.</param>
 /// <param name="Vxlan">The parameters of a vxlan device; null for other kinds.</param>
 /// <param name="Flags">All IFF_* bits (linux/if.h).</param>
+/// <param name="ForwardsIPv4">Whether packets that come in on it are routed on (net.ipv4.conf.IF.forwarding); false where the kernel does not say.</param>
+/// <param name="FiltersVlans">Whether a bridge sorts frames by VLAN; false for other kinds.</param>
+/// <param name="PortState">The spanning tree state of a bridge port (linux/if_bridge.h BR_STATE_*, 3 forwards); null for others.</param>
+/// <param name="HasXdp">Whether an XDP program is attached, in whichever mode.</param>
 public sealed record Link(
     int Index,
     string Name,
@@ -27,8 +31,15 @@ public sealed record Link(
     int ParentIndex = 0,
     int? ParentNetns = null,
     VxlanParameters? Vxlan = null,
-    uint Flags = 0)
+    uint Flags = 0,
+    bool ForwardsIPv4 = false,
+    bool FiltersVlans = false,
+    byte? PortState = null,
+    bool HasXdp = false)
 {
+    /// <summary>BR_STATE_FORWARDING: <see cref="PortState"/> of a port that carries frames.</summary>
+    public const byte PortForwarding = 3;
+
     /// <summary>Whether it is a loopback device.</summary>
     public bool IsLoopback => (Flags & Rtnl.IFF_LOOPBACK) != 0;
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Accelerated.Interop.Netlink;
@@ -15,6 +16,9 @@ internal static class LinkMessages
         new NetlinkWriter()
             .Struct(new IfInfoMsg { ifi_index = index })
             .U32(Rtnl.IFLA_EXT_MASK, Rtnl.RTEXT_FILTER_SKIP_STATS);
+
+    /// <summary>A request for all links of another namespace.</summary>
+    internal static NetlinkWriter GetOf(int namespaceId) => Get().U32(Rtnl.IFLA_TARGET_NETNSID, (uint)namespaceId);
 
     /// <summary>A request for one link by its name or an alternative name; null if no link can have that name.</summary>
     internal static NetlinkWriter? Get(string name) => Encoding.UTF8.GetByteCount(name) switch
@@ -72,6 +76,8 @@ internal static class LinkMessages
                 Rtnl.IFLA_MASTER => link with { MasterIndex = attribute.S32() },
                 Rtnl.IFLA_OPERSTATE => link with { OperState = (OperState)attribute.U8() },
                 Rtnl.IFLA_LINKINFO => WithInfo(link, attribute.Nested()),
+                Rtnl.IFLA_AF_SPEC => link with { ForwardsIPv4 = ReadForwarding(attribute.Nested()) },
+                Rtnl.IFLA_XDP => link with { HasXdp = IsXdpAttached(attribute.Nested()) },
                 _ => link,
             };
         }
@@ -79,20 +85,69 @@ internal static class LinkMessages
         return link;
     }
 
+    private static bool IsXdpAttached(AttributeReader xdp)
+    {
+        var attached = false;
+        while (xdp.TryRead(out var attribute))
+            attached |= attribute.Type == Rtnl.IFLA_XDP_ATTACHED && attribute.U8() != 0;
+        return attached;
+    }
+
     private static Link WithInfo(Link link, AttributeReader info)
     {
         // The kernel writes the kind before the data, but nothing says it must.
-        string? kind = null;
+        string? kind = null, portKind = null;
         var data = default(NetlinkAttribute);
+        var portData = default(NetlinkAttribute);
         while (info.TryRead(out var attribute))
         {
             if (attribute.Type == Rtnl.IFLA_INFO_KIND)
                 kind = attribute.Text();
             else if (attribute.Type == Rtnl.IFLA_INFO_DATA)
                 data = attribute;
+            else if (attribute.Type == Rtnl.IFLA_INFO_SLAVE_KIND)
+                portKind = attribute.Text();
+            else if (attribute.Type == Rtnl.IFLA_INFO_SLAVE_DATA)
+                portData = attribute;
         }
 
-        return link with { Kind = kind, Vxlan = kind == "vxlan" ? Read(data.Nested()) : null };
+        return link with
+        {
+            Kind = kind,
+            Vxlan = kind == "vxlan" ? Read(data.Nested()) : null,
+            FiltersVlans = kind == "bridge" && Find(data.Nested(), Rtnl.IFLA_BR_VLAN_FILTERING) is > 0,
+            PortState = portKind == "bridge" ? Find(portData.Nested(), Rtnl.IFLA_BRPORT_STATE) : null,
+        };
+    }
+
+    // The value of a one-byte attribute; null when it is not there.
+    private static byte? Find(AttributeReader attributes, ushort type)
+    {
+        while (attributes.TryRead(out var attribute))
+        {
+            if (attribute.Type == type)
+                return attribute.U8();
+        }
+
+        return null;
+    }
+
+    // IFLA_AF_SPEC holds a nest for each family; IPv4's has an array of all settings, counted from 1.
+    private static bool ReadForwarding(AttributeReader families)
+    {
+        while (families.TryRead(out var family))
+        {
+            if (family.Type != Rtnl.AF_INET)
+                continue;
+            var settings = family.Nested();
+            while (settings.TryRead(out var one))
+            {
+                if (one.Type == Rtnl.IFLA_INET_CONF && one.Value.Length >= Rtnl.IPV4_DEVCONF_FORWARDING * sizeof(uint))
+                    return MemoryMarshal.Cast<byte, uint>(one.Value)[Rtnl.IPV4_DEVCONF_FORWARDING - 1] != 0;
+            }
+        }
+
+        return false;
     }
 
     private static void Write(NetlinkWriter data, VxlanParameters vxlan)

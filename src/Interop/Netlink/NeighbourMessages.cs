@@ -10,6 +10,13 @@ internal static class NeighbourMessages
         ? new NetlinkWriter().Struct(new NdMsg { ndm_family = family, ndm_ifindex = interfaceIndex })
         : new NetlinkWriter().Struct(new NdMsg { ndm_family = family }).U32(Rtnl.NDA_IFINDEX, (uint)interfaceIndex);
 
+    /// <summary>A request for the neighbours of all interfaces.</summary>
+    internal static NetlinkWriter Get(byte family) => new NetlinkWriter().Struct(new NdMsg { ndm_family = family });
+
+    /// <summary>A request for the table of a bridge.</summary>
+    internal static NetlinkWriter GetFdbOf(int bridgeIndex) =>
+        new NetlinkWriter().Struct(new NdMsg { ndm_family = Rtnl.AF_BRIDGE }).U32(Rtnl.NDA_MASTER, (uint)bridgeIndex);
+
     internal static NetlinkWriter Encode(Neighbour neighbour)
     {
         var writer = new NetlinkWriter()

@@ -6,6 +6,7 @@ namespace Accelerated.Interop.Netlink;
 internal static class Nl
 {
     internal const int NETLINK_ROUTE = 0;
+    internal const int NETLINK_XFRM = 6;
     internal const int NETLINK_NETFILTER = 12;
 
     internal const int SOL_NETLINK = 270;

@@ -13,6 +13,7 @@ namespace Accelerated.Interop.Netlink;
 /// <param name="Destination">The prefix of a route; the /32 or /128 of an address or neighbour; null for other kinds.</param>
 /// <param name="Protocol">The maker of a route, see <see cref="RouteProtocol"/>; otherwise 0.</param>
 /// <param name="LinkName">The name of a link; null for other kinds.</param>
+/// <param name="MasterIndex">The bridge that a link belongs to or whose table changed; 0 for none.</param>
 public readonly record struct RouteEvent(
     RouteEventKind Kind,
     bool Removed = false,
@@ -20,7 +21,8 @@ public readonly record struct RouteEvent(
     uint PortId = 0,
     IPNetwork? Destination = null,
     byte Protocol = 0,
-    string? LinkName = null)
+    string? LinkName = null,
+    int MasterIndex = 0)
 {
     /// <summary>The event of a notification; null for types and families nobody here watches.</summary>
     internal static RouteEvent? From(in NetlinkMessage message)
@@ -33,7 +35,7 @@ public readonly record struct RouteEvent(
                 var family = NetlinkReader.Struct<IfInfoMsg>(message.Payload).ifi_family;
                 var link = LinkMessages.Decode(message.Payload);
                 var gone = message.Type == Rtnl.RTM_DELLINK && family == Rtnl.AF_UNSPEC;
-                return new(RouteEventKind.Link, gone, link.Index, port, LinkName: link.Name);
+                return new(RouteEventKind.Link, gone, link.Index, port, LinkName: link.Name, MasterIndex: link.MasterIndex);
 
             case Rtnl.RTM_NEWADDR or Rtnl.RTM_DELADDR:
                 return AddressMessages.Decode(message.Payload) is { } address
@@ -54,7 +56,7 @@ public readonly record struct RouteEvent(
             case Rtnl.RTM_NEWNEIGH or Rtnl.RTM_DELNEIGH:
                 var removed = message.Type == Rtnl.RTM_DELNEIGH;
                 if (NeighbourMessages.DecodeFdb(message.Payload) is { } entry)
-                    return new(RouteEventKind.Fdb, removed, entry.InterfaceIndex, port);
+                    return new(RouteEventKind.Fdb, removed, entry.InterfaceIndex, port, MasterIndex: entry.MasterIndex);
                 return NeighbourMessages.DecodeNeighbour(message.Payload) is { } neighbour
                     ? new(RouteEventKind.Neighbour, removed, neighbour.InterfaceIndex, port, Host(neighbour.Address))
                     : null;

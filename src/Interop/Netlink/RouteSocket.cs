@@ -15,16 +15,19 @@ public sealed class RouteSocket : IDisposable
     // default buffer (208 KiB) holds them all, even if each carries an error text.
     private const int RequestsPerSend = 128;
     private const int BytesPerSend = 48 << 10;
-    private const int DumpAttempts = 16;
 
     // rtnetlink answers while the request is being sent, so this is only reached when an answer was lost.
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
 
     private readonly NetlinkSocket _socket;
     private readonly NetlinkWriter _writer = new(BytesPerSend + 4096);
-    private uint _sequence;
+    private readonly NetlinkExchange _exchange;
 
-    private RouteSocket(NetlinkSocket socket) => _socket = socket;
+    private RouteSocket(NetlinkSocket socket)
+    {
+        _socket = socket;
+        _exchange = new(socket, _writer);
+    }
 
     /// <summary>The socket's netlink address: <see cref="RouteEvent.PortId"/> of most changes made through it.</summary>
     public uint PortId => _socket.PortId;
@@ -45,7 +48,12 @@ public sealed class RouteSocket : IDisposable
 
     /// <summary>All links of the namespace (<c>ip -d link</c>).</summary>
     public IReadOnlyList<Link> GetLinks() =>
-        Dump("list links", Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, LinkMessages.Get(), LinkMessages.Decode);
+        _exchange.Dump("list links", Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, LinkMessages.Get(), LinkMessages.Decode);
+
+    /// <summary>All links of another network namespace, as <see cref="Link.ParentNetns"/> numbers it (Linux 4.20); none when it is gone.</summary>
+    /// <exception cref="NetlinkException">EACCES: CAP_NET_ADMIN over that namespace is missing.</exception>
+    public IReadOnlyList<Link> GetLinksOf(int namespaceId) =>
+        _exchange.Dump("list links of another namespace", Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, LinkMessages.GetOf(namespaceId), LinkMessages.Decode, Errno.EINVAL);
 
     /// <summary>The link of that name or alternative name (<c>ip -d link show NAME</c>); null when there is none.</summary>
     public Link? FindLink(string name)
@@ -61,7 +69,7 @@ public sealed class RouteSocket : IDisposable
     public IReadOnlyList<InterfaceAddress> GetAddresses(AddressFamily? family = null, int? interfaceIndex = null)
     {
         var native = family is { } one ? AddressFamilies.ToNative(one) : Rtnl.AF_UNSPEC;
-        var all = Dump(
+        var all = _exchange.Dump(
             "list addresses",
             Rtnl.RTM_GETADDR,
             Rtnl.RTM_NEWADDR,
@@ -82,7 +90,7 @@ public sealed class RouteSocket : IDisposable
         if (filter.Family == AddressFamily.Unspecified)
             return [.. GetRoutes(filter with { Family = AddressFamily.InterNetwork }), .. GetRoutes(filter with { Family = AddressFamily.InterNetworkV6 })];
 
-        var all = Dump(
+        var all = _exchange.Dump(
             "list routes",
             Rtnl.RTM_GETROUTE,
             Rtnl.RTM_NEWROUTE,
@@ -105,7 +113,7 @@ public sealed class RouteSocket : IDisposable
 
         try
         {
-            return Query(
+            return _exchange.Query(
                 $"look up route to {destination}",
                 Rtnl.RTM_GETROUTE,
                 Rtnl.RTM_NEWROUTE,
@@ -124,7 +132,7 @@ public sealed class RouteSocket : IDisposable
     /// <summary>Neighbours on one interface, in every state (<c>ip [-4|-6] neigh show dev IF nud all</c>).</summary>
     public IReadOnlyList<Neighbour> GetNeighbours(AddressFamily family, int interfaceIndex)
     {
-        var all = Dump(
+        var all = _exchange.Dump(
             "list neighbours",
             Rtnl.RTM_GETNEIGH,
             Rtnl.RTM_NEWNEIGH,
@@ -135,10 +143,37 @@ public sealed class RouteSocket : IDisposable
         return all;
     }
 
+    /// <summary>Neighbours on all interfaces (<c>ip [-4|-6] neigh show nud all</c>).</summary>
+    public IReadOnlyList<Neighbour> GetNeighbours(AddressFamily family)
+    {
+        var all = _exchange.Dump(
+            "list neighbours",
+            Rtnl.RTM_GETNEIGH,
+            Rtnl.RTM_NEWNEIGH,
+            NeighbourMessages.Get(AddressFamilies.ToNative(family)),
+            NeighbourMessages.DecodeNeighbour);
+        all.RemoveAll(n => n.Address.AddressFamily != family);
+        return all;
+    }
+
+    /// <summary>The table of a bridge (<c>bridge fdb show br BR</c>): which port has a hardware address.</summary>
+    public IReadOnlyList<FdbEntry> GetBridgeFdb(int bridgeIndex)
+    {
+        var all = _exchange.Dump(
+            "list bridge fdb",
+            Rtnl.RTM_GETNEIGH,
+            Rtnl.RTM_NEWNEIGH,
+            NeighbourMessages.GetFdbOf(bridgeIndex),
+            NeighbourMessages.DecodeFdb,
+            Errno.ENODEV);
+        all.RemoveAll(e => e.MasterIndex != bridgeIndex);
+        return all;
+    }
+
     /// <summary>Forwarding entries of one device (<c>bridge fdb show dev IF</c>); one per destination.</summary>
     public IReadOnlyList<FdbEntry> GetFdb(int interfaceIndex)
     {
-        var all = Dump(
+        var all = _exchange.Dump(
             "list fdb",
             Rtnl.RTM_GETNEIGH,
             Rtnl.RTM_NEWNEIGH,
@@ -149,23 +184,23 @@ public sealed class RouteSocket : IDisposable
         return all;
     }
 
-    /// <summary>Queueing disciplines of one interface (<c>tc qdisc show dev IF</c>); none for an interface that does not exist.</summary>
-    public IReadOnlyList<QueueDiscipline> GetQdiscs(int interfaceIndex)
+    /// <summary>Queueing disciplines of all interfaces or one (<c>tc qdisc show [dev IF]</c>); none for an interface that does not exist.</summary>
+    public IReadOnlyList<QueueDiscipline> GetQdiscs(int? interfaceIndex = null)
     {
-        var all = Dump(
+        var all = _exchange.Dump(
             "list qdiscs",
             Rtnl.RTM_GETQDISC,
             Rtnl.RTM_NEWQDISC,
-            TrafficControlMessages.Get(interfaceIndex),
+            TrafficControlMessages.Get(interfaceIndex ?? 0),
             TrafficControlMessages.DecodeQdisc,
             Errno.ENODEV);
-        all.RemoveAll(q => q.InterfaceIndex != interfaceIndex); // The kernel gives those of all interfaces.
+        all.RemoveAll(q => interfaceIndex is { } index && q.InterfaceIndex != index); // The kernel gives those of all interfaces.
         return all;
     }
 
     /// <summary>Filters on one parent of an interface (<c>tc filter show dev IF parent P</c>); tcx programs are not among them.</summary>
     public IReadOnlyList<TrafficFilter> GetFilters(int interfaceIndex, uint parent) =>
-        Dump(
+        _exchange.Dump(
             "list filters",
             Rtnl.RTM_GETTFILTER,
             Rtnl.RTM_NEWTFILTER,
@@ -183,12 +218,12 @@ public sealed class RouteSocket : IDisposable
         while (next < requests.Count)
         {
             var start = next;
-            var firstSequence = _sequence + 1;
+            var firstSequence = _exchange.LastSequence + 1;
             _writer.Clear();
             while (next < requests.Count && next - start < RequestsPerSend && (next == start || _writer.Length < BytesPerSend))
             {
                 var request = requests[next++];
-                _writer.Message(request.Type, (ushort)(request.Flags | Nl.NLM_F_REQUEST | Nl.NLM_F_ACK), ++_sequence, request.Payload);
+                _writer.Message(request.Type, (ushort)(request.Flags | Nl.NLM_F_REQUEST | Nl.NLM_F_ACK), _exchange.NextSequence(), request.Payload);
             }
 
             var answered = new bool[next - start];
@@ -228,10 +263,8 @@ public sealed class RouteSocket : IDisposable
     /// <summary>Closes the socket.</summary>
     public void Dispose() => _socket.Dispose();
 
-    private delegate T? Decoder<T>(ReadOnlySpan<byte> payload);
-
     private Link? FindLink(string operation, NetlinkWriter request) =>
-        Query(operation, Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, request, LinkMessages.Decode, Errno.ENODEV);
+        _exchange.Query(operation, Rtnl.RTM_GETLINK, Rtnl.RTM_NEWLINK, request, LinkMessages.Decode, Errno.ENODEV);
 
     private void ReadAcknowledgements(uint firstSequence, bool[] answered, Action<int, int, string?> onAnswer)
     {
@@ -250,94 +283,6 @@ public sealed class RouteSocket : IDisposable
                 onAnswer((int)index, errno, text);
                 answered[index] = true;
                 left--;
-            }
-        }
-    }
-
-    // A request that is answered with one object, or with an error.
-    private T? Query<T>(
-        string operation, ushort type, ushort answerType, NetlinkWriter payload, Decoder<T> decode, params ReadOnlySpan<int> absent)
-        where T : class
-    {
-        _writer.Clear();
-        _writer.Message(type, Nl.NLM_F_REQUEST, ++_sequence, payload.Written);
-        _socket.Send(_writer.Written);
-        while (true)
-        {
-            var reader = new NetlinkReader(_socket.Receive());
-            while (reader.TryRead(out var message))
-            {
-                if (message.Header.nlmsg_seq != _sequence)
-                    continue;
-                if (message.Type == answerType)
-                    return decode(message.Payload);
-                if (message.Type != Nl.NLMSG_ERROR)
-                    continue;
-
-                var (errno, text) = message.ReadError();
-                if (absent.Contains(errno))
-                    return null;
-                throw new NetlinkException(operation, errno, text);
-            }
-        }
-    }
-
-    // A whole table. The kernel marks one that changed while it was read (NLM_F_DUMP_INTR): such a reading may lack entries that
-    // were there all along, so it is thrown away.
-    private List<T> Dump<T>(
-        string operation, ushort type, ushort answerType, NetlinkWriter payload, Decoder<T> decode, params ReadOnlySpan<int> empty)
-        where T : class
-    {
-        for (var attempt = 1; attempt <= DumpAttempts; attempt++)
-        {
-            _writer.Clear();
-            _writer.Message(type, Nl.NLM_F_REQUEST | Nl.NLM_F_DUMP, ++_sequence, payload.Written);
-            _socket.Send(_writer.Written);
-
-            var items = new List<T>();
-            var (errno, text, interrupted) = ReadDump(answerType, decode, items);
-            if (errno != 0 && errno != Errno.EINTR)
-                return empty.Contains(errno) ? [] : throw new NetlinkException(operation, errno, text);
-            if (errno == 0 && !interrupted)
-                return items;
-        }
-
-        throw new NetlinkException(operation, Errno.EINTR, $"the table changed during each of {DumpAttempts} readings");
-    }
-
-    private (int Errno, string? Text, bool Interrupted) ReadDump<T>(ushort answerType, Decoder<T> decode, List<T> items)
-        where T : class
-    {
-        var interrupted = false;
-        NetlinkException? malformed = null;
-        while (true)
-        {
-            var reader = new NetlinkReader(_socket.Receive());
-            while (reader.TryRead(out var message))
-            {
-                if (message.Header.nlmsg_seq != _sequence)
-                    continue;
-                interrupted |= message.Has(Nl.NLM_F_DUMP_INTR) && message.Type != Nl.NLMSG_ERROR;
-                if (message.Type is Nl.NLMSG_DONE or Nl.NLMSG_ERROR)
-                {
-                    if (malformed is not null)
-                        throw malformed;
-                    var (errno, text) = message.ReadError();
-                    return (errno, text, interrupted);
-                }
-
-                // After a bad entry the rest is still read, or the next dump would find this one unfinished (EBUSY).
-                if (message.Type != answerType || malformed is not null)
-                    continue;
-                try
-                {
-                    if (decode(message.Payload) is { } item)
-                        items.Add(item);
-                }
-                catch (NetlinkException e)
-                {
-                    malformed = e;
-                }
             }
         }
     }

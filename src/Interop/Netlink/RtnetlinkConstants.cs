@@ -50,11 +50,21 @@ internal static class Rtnl
     internal const ushort IFLA_MASTER = 10;
     internal const ushort IFLA_OPERSTATE = 16;
     internal const ushort IFLA_LINKINFO = 18;
+    internal const ushort IFLA_AF_SPEC = 26;
     internal const ushort IFLA_EXT_MASK = 29;
     internal const ushort IFLA_LINK_NETNSID = 37;
+    internal const ushort IFLA_XDP = 43;
+    internal const ushort IFLA_TARGET_NETNSID = 46;
     internal const ushort IFLA_ALT_IFNAME = 53;
+    internal const ushort IFLA_XDP_ATTACHED = 2;
+    internal const ushort IFLA_INET_CONF = 1;
+    internal const int IPV4_DEVCONF_FORWARDING = 1;
     internal const ushort IFLA_INFO_KIND = 1;
     internal const ushort IFLA_INFO_DATA = 2;
+    internal const ushort IFLA_INFO_SLAVE_KIND = 4;
+    internal const ushort IFLA_INFO_SLAVE_DATA = 5;
+    internal const ushort IFLA_BR_VLAN_FILTERING = 7;
+    internal const ushort IFLA_BRPORT_STATE = 1;
     internal const uint RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
     internal const ushort IFLA_VXLAN_ID = 1;

@@ -10,6 +10,8 @@ internal static unsafe partial class Libnftables
     internal const string DebianPackage = "libnftables1";
 
     internal const uint NFT_CTX_DEFAULT = 0;
+    internal const uint NFT_CTX_OUTPUT_STATELESS = 1 << 2;
+    internal const uint NFT_CTX_OUTPUT_HANDLE = 1 << 3;
     internal const uint NFT_CTX_OUTPUT_JSON = 1 << 4;
 
     [LibraryImport(Library)]

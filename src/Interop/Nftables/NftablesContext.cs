@@ -83,6 +83,11 @@ public sealed unsafe class NftablesContext : IDisposable
     /// <summary>As <see cref="Run(string)"/>, with lists printed as JSON (<c>nft -j</c>, libnftables-json(5)).</summary>
     public string RunJson(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_JSON);
 
+    /// <summary>As <see cref="Run(string)"/>, with lists printed without what changes by itself, such as the values of counters (<c>nft -s</c>).</summary>
+    public string RunStateless(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_STATELESS);
+    /// <summary>As <see cref="Run(string)"/>, with handles (<c>nft -a</c>) and without what counters have counted (<c>nft -s</c>).</summary>
+    public string RunWithHandles(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_HANDLE | Libnftables.NFT_CTX_OUTPUT_STATELESS);
+
     /// <summary>Closes the context.</summary>
     public void Dispose() => _context.Dispose();
 

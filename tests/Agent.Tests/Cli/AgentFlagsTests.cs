@@ -1,5 +1,6 @@
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Etcd;
+using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.Tests.Cli;
 
@@ -33,7 +34,16 @@ public sealed class AgentFlagsTests
             "FLANNELD_HEALTHZ_PORT=8080: there is no health port in this version: remove the flag and use accelerated status" },
         { "--datapath=host-gw", "--datapath=host-gw: not in this version: use auto, bpf or kernel" },
         { "--datapath=fast", "--datapath=fast: expected auto, bpf or kernel" },
-        { "--guard=strict", "--guard=strict: expected vtep, observe or off" },
+        { "--shortcut=on", "--shortcut=on: expected established, always or off" },
+        { "--shortcut-mark=0xf0f0", "--shortcut-mark=0xf0f0: expected a mask of at least 4 bits in one run, like 0xffff0000" },
+        { "--shortcut-mark=7", "--shortcut-mark=7: expected a mask of at least 4 bits in one run, like 0xffff0000" },
+        { "--shortcut-mark=0x1ffff0000", "--shortcut-mark=0x1ffff0000: expected a mask of at least 4 bits in one run, like 0xffff0000" },
+        { "--guard=hard", "--guard=hard: expected strict, vtep, observe or off" },
+        { "--guard-allow=203.0.113.0/24,here", "--guard-allow=203.0.113.0/24,here: here is not an IPv4 network like 203.0.113.0/24, or an address" },
+        { "--guard-allow=203.0.113.7/24", "--guard-allow=203.0.113.7/24: 203.0.113.7/24 is not an IPv4 network like 203.0.113.0/24, or an address" },
+        { "--guard-allow=203.0.113.0/33", "--guard-allow=203.0.113.0/33: 203.0.113.0/33 is not an IPv4 network like 203.0.113.0/24, or an address" },
+        { "FLANNELD_GUARD_ALLOW=2001:db8::/32", "FLANNELD_GUARD_ALLOW=2001:db8::/32: 2001:db8::/32 is not an IPv4 network like 203.0.113.0/24, or an address" },
+        { "--guard-allow=203.0.113", "--guard-allow=203.0.113: 203.0.113 is not an IPv4 network like 203.0.113.0/24, or an address" },
         { "--tunnel-in=kernel", "--tunnel-in=kernel: expected auto, bpf or driver" },
         { "--subnet-lease-renew-margin=0", "--subnet-lease-renew-margin=0: expected 1 to 1439 minutes" },
         { "--subnet-lease-renew-margin=1440", "--subnet-lease-renew-margin=1440: expected 1 to 1439 minutes" },
@@ -87,11 +97,22 @@ public sealed class AgentFlagsTests
         Assert.Equal(TimeSpan.FromHours(1), options.RenewMargin);
         Assert.Equal(("/run/accelerated", "/var/lib/accelerated", "default"), (options.RunDirectory, options.StateDirectory, options.Instance));
         Assert.Equal((DatapathChoice.Auto, TimeSpan.FromSeconds(10), false), (options.Datapath, options.ReconcileInterval, options.Verbose));
+        Assert.Equal(OverlayGuard.Vtep, options.Firewall.Guard);
+        Assert.Empty(options.Firewall.GuardAllow);
         Assert.Empty(options.Underlay.Interfaces);
         Assert.Empty(options.Underlay.Patterns);
         Assert.Null(options.Underlay.CanReach);
         Assert.Null(options.Underlay.PublicIP);
         Assert.Empty(options.Notices);
+    }
+
+    [Fact]
+    public void Read_OfFurtherSenders_TakesListsAndLeavesOutWhatLiesInsideAnother()
+    {
+        var options = Read("--guard=strict", "--guard-allow=203.0.113.9, 198.51.100.0/24", "--guard-allow=198.51.100.128/25,203.0.113.9/32,");
+
+        Assert.Equal(OverlayGuard.Strict, options.Firewall.Guard);
+        Assert.Equal(["198.51.100.0/24", "203.0.113.9/32"], options.Firewall.GuardAllow.Select(n => n.ToString()));
     }
 
     // Lines from published unit and environment files.

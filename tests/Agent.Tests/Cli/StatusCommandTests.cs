@@ -15,6 +15,7 @@ public sealed class StatusCommandTests
           underlay   eth0, public IP 192.0.2.1
           device     flannel.1 76:19:b2:0f:7d:a4, VNI 1, UDP port 8472, MTU 1450
           datapath   kernel: this version has no eBPF lanes yet
+          guard      vtep
           etcd       http://192.0.2.250:2379, for 90 min, revision 42
           reconcile  7 passes, the last 3 s ago in 1.5 ms, 2 repairs
           version    0.1.0
@@ -34,14 +35,19 @@ public sealed class StatusCommandTests
           underlay   eth0, public IP 192.0.2.1
           device     flannel.1 76:19:b2:0f:7d:a4, VNI 1, UDP port 8472, MTU 1450
           datapath   kernel: --datapath=kernel
+          shortcut   to 10.5.60.2 on veth1
           lane 1 out 12 packets taken, left to the driver: 4 not ipv4, 1 too big
-          lane 1 in  0 packets taken, refused: 3 unknown vtep
+          lane 1 in  off: the driver decapsulates; 0 packets taken, refused: 3 unknown vtep
+          guard      observe: only counts until etcd confirms the peers, would refuse: 4 not from underlay, 3 unknown vtep; also on eth1 (198.51.100.1), eth2 (203.0.113.1): guarded by nftables, not accelerated
           etcd       etcd at http://192.0.2.250:2379: connection refused
           reconcile  8 passes, the last 3 days ago in 1234.6 ms, 0 repairs
           version    0.1.0, instance blue
 
-          peer          public IP  VTEP MAC           transport  state
-          10.5.88.0/24  192.0.2.2  6e:0b:24:f3:bc:5a  vxlan      failed: replace route 10.5.88.0/24: network is down
+          peer          public IP  VTEP MAC           transport  sent              received            state
+          10.5.88.0/24  192.0.2.2  6e:0b:24:f3:bc:5a  vxlan      3 packets, 999 B  12 packets, 1.3 MB  failed: replace route 10.5.88.0/24: network is down
+
+          not on the shortcut  because
+          10.5.60.3            a policer on veth2
 
           left out      because
           10.5.99.0-24  the value is not JSON

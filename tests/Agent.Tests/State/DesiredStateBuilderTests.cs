@@ -2,6 +2,8 @@ using System.Net;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
+using Accelerated.Interop.Libbpf.Overlay;
+using SubnetKey = Accelerated.Agent.State.SubnetKey;
 
 namespace Accelerated.Agent.Tests.State;
 
@@ -10,7 +12,7 @@ public sealed class DesiredStateBuilderTests
     private const string OwnKey = "10.5.60.0-24";
     private const string OwnMac = "76:19:b2:0f:7d:a4";
     private static readonly NodeFacts Node = new("eth0", 2, 1500, IPAddress.Parse("192.0.2.1"), 24, null, true, true);
-    private static readonly FirewallOptions Firewall = new(true, true, true);
+    private static readonly FirewallOptions Firewall = new(true, true, true, OverlayGuard.Vtep, [IPNetwork.Parse("203.0.113.0/24")]);
 
     // Name, value, the reason it is left out for.
     public static TheoryData<string, string, string> Refused => new()
@@ -52,6 +54,7 @@ public sealed class DesiredStateBuilderTests
             device flannel.1 vni 1 port 8472 dev 2 local 192.0.2.1 mac 76:19:b2:0f:7d:a4 mtu 1450 network 10.5.0.0/16 subnet 10.5.60.0/24
               10.5.88.0-24: 10.5.88.0/24 via 10.5.88.0 lladdr 6e:0b:24:f3:bc:5a dst 192.0.2.2
             firewall 10.5.0.0/16 10.5.60.0/24 masquerade random forward
+            guard Vtep flannel.1 vni 1 port 8472 dev 2 vteps 192.0.2.2 allow 203.0.113.0/24
             env FLANNEL_NETWORK=10.5.0.0/16 FLANNEL_SUBNET=10.5.60.1/24 FLANNEL_MTU=1450 FLANNEL_IPMASQ=true
             prune
 
@@ -168,6 +171,21 @@ public sealed class DesiredStateBuilderTests
         var view = View([Own]) with { IsComplete = complete, IsProvisional = provisional };
 
         Assert.Equal(expected, DesiredStateBuilder.Build(Config(), OwnSubnet(view), view, Node, Firewall).MayPrune);
+    }
+
+    [Theory]
+    [InlineData(OverlayGuard.Strict, true, OverlayGuard.Strict)]
+    [InlineData(OverlayGuard.Vtep, true, OverlayGuard.Vtep)]
+    [InlineData(OverlayGuard.Observe, true, OverlayGuard.Observe)]
+    [InlineData(OverlayGuard.Off, true, OverlayGuard.Off)]
+    [InlineData(OverlayGuard.Strict, false, OverlayGuard.Observe)]
+    [InlineData(OverlayGuard.Vtep, false, OverlayGuard.Observe)]
+    [InlineData(OverlayGuard.Off, false, OverlayGuard.Off)]
+    public void Build_OfAViewThatIsNotCertain_LetsTheGuardObserveAtMost(OverlayGuard asked, bool certain, OverlayGuard expected)
+    {
+        var view = View([Own]) with { IsProvisional = !certain };
+
+        Assert.Equal(expected, DesiredStateBuilder.Build(Config(), OwnSubnet(view), view, Node, Firewall with { Guard = asked }).Firewall.Guard.Mode);
     }
 
     [Fact]

@@ -23,6 +23,8 @@ internal static class DesiredStateWords
         var f = state.Firewall;
         text.Append(CultureInfo.InvariantCulture, $"firewall {f.Network} {f.Subnet}")
             .Append(f.Masquerade ? " masquerade" : "").Append(f.FullyRandom ? " random" : "").Append(f.AcceptForwarded ? " forward" : "").Append('\n');
+        var g = f.Guard;
+        text.Append(CultureInfo.InvariantCulture, $"guard {g.Mode} {g.Device} vni {g.Vni} port {g.Port} dev {g.UnderlayIndex} vteps {string.Join(",", g.Vteps)} allow {string.Join(",", g.Allowed)}\n");
         text.Append(CultureInfo.InvariantCulture, $"env {state.SubnetFile.ToFileText().TrimEnd().Replace('\n', ' ')}\n");
         text.Append(state.MayPrune ? "prune\n" : "keep\n");
         foreach (var (key, reason) in state.Rejected)

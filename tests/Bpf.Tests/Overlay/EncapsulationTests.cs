@@ -252,9 +252,9 @@ public sealed class EncapsulationTests(UnderlayNamespace underlay) : IDisposable
         for (ushort flow = 1; flow <= 200; flow++)
         {
             var frame = InnerEthernet.Around(InnerIp.Around(Transport.UdpDatagram([1], source: flow)));
-            var port = SourcePort(_rig.Out(frame).Packet);
+            var port = Tunnel.SourcePortOf(_rig.Out(frame).Packet);
             Assert.InRange(port, 50000, 50015);
-            Assert.Equal(port, SourcePort(_rig.Out(frame).Packet));
+            Assert.Equal(port, Tunnel.SourcePortOf(_rig.Out(frame).Packet));
             ports.Add(port);
         }
 
@@ -276,7 +276,7 @@ public sealed class EncapsulationTests(UnderlayNamespace underlay) : IDisposable
         _rig.Configure(c => c with { Vni = 0xabcdef, Port = 4789 });
         var frame = Nodes.Frame(Nodes.One, Nodes.Two);
         var run = _rig.Out(frame);
-        var expected = Variable(Nodes.Outer(Nodes.One, Nodes.Two), run.Packet) with { VniWord = 0xabcdef00, Port = 4789 };
+        var expected = Nodes.Outer(Nodes.One, Nodes.Two).VaryingAs(run.Packet) with { VniWord = 0xabcdef00, Port = 4789 };
         Assert.Equal(expected.Around(frame), run.Packet);
     }
 
@@ -289,20 +289,11 @@ public sealed class EncapsulationTests(UnderlayNamespace underlay) : IDisposable
         _rig.ExpectTraffic(null);
     }
 
-    private static ushort SourcePort(byte[] packet) => BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(34));
-
-    // The two fields that are not determined by the packet, taken from what came out; the IP checksum then follows.
-    private static Tunnel Variable(Tunnel tunnel, byte[] packet) => tunnel with
-    {
-        Ip = tunnel.Ip with { Id = BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(18)) },
-        SourcePort = SourcePort(packet),
-    };
-
     private static byte[] Expected(byte[] frame, byte[] packet, byte tos = 0)
     {
-        Assert.InRange(SourcePort(packet), 32768, 60999);
+        Assert.InRange(Tunnel.SourcePortOf(packet), 32768, 60999);
         var outer = Nodes.Outer(Nodes.One, Nodes.Two);
-        return Variable(outer with { Ip = outer.Ip with { Tos = tos } }, packet).Around(frame);
+        return (outer with { Ip = outer.Ip with { Tos = tos } }).VaryingAs(packet).Around(frame);
     }
 
     private void ExpectEncapsulated(byte[] frame, byte outerTos)

@@ -29,7 +29,74 @@ public sealed class GuardTests(UnderlayNamespace underlay) : IDisposable
         { "0.0.0.0", "10.5.88.2", "refused_unknown_vtep" },
     };
 
+    /// <summary>The same, with 192.0.2.64/26 and node 3's address among those that may send for others.</summary>
+    public static TheoryData<string, string, string?> AllowedSenders => new()
+    {
+        { "192.0.2.66", "10.5.88.2", null },
+        { "192.0.2.66", "10.5.99.2", null },
+        { "192.0.2.66", "198.51.100.7", null },
+        { "192.0.2.66", "10.5.60.2", "refused_forged_source" }, // Ours.
+        { "192.0.2.63", "10.5.88.2", "refused_unknown_vtep" },
+        { "192.0.2.128", "10.5.88.2", "refused_unknown_vtep" },
+        { "192.0.2.3", "10.5.88.2", null },
+        { "192.0.2.3", "10.5.60.2", "refused_forged_source" },
+        { "192.0.2.2", "10.5.99.2", "refused_forged_source" },
+        { "192.0.2.2", "10.5.88.2", null },
+    };
+
     public void Dispose() => _rig.Dispose();
+
+    [Theory]
+    [MemberData(nameof(AllowedSenders))]
+    public void Sender_UnderVtepWithAllowedNetworks_MaySendForAnyNodeButUs(string outer, string inner, string? refusal)
+    {
+        _rig.Allow("192.0.2.64/26");
+        _rig.Allow("192.0.2.3/32");
+        Sender_UnderVtep_IsRefusedIfItLies(outer, inner, refusal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Senders))]
+    public void Sender_UnderStrict_IsRefusedIfItLies(string outer, string inner, string? refusal)
+    {
+        _rig.Configure(c => c with { Guard = OverlayGuard.Strict });
+        Sender_UnderVtep_IsRefusedIfItLies(outer, inner, refusal);
+    }
+
+    [Theory]
+    [InlineData(OverlayGuard.Off, "192.0.2.66", "10.5.88.2", null)]
+    [InlineData(OverlayGuard.Observe, "192.0.2.66", "10.5.88.2", "refused_unknown_vtep")]
+    [InlineData(OverlayGuard.Observe, "192.0.2.2", "10.5.88.2", null)]
+    [InlineData(OverlayGuard.Vtep, "192.0.2.2", "10.5.88.2", null)]
+    public void FirstFragment_UnderLesserGuards_IsPassedOn(OverlayGuard guard, string outer, string inner, string? counter)
+    {
+        _rig.Configure(c => c with { Guard = guard });
+        var packet = FirstFragment(outer, inner);
+        OverlayRig.ExpectPassed(packet, _rig.In(packet));
+        _rig.ExpectCounters(counter is null ? ["in passed_fragment=1"] : ["in passed_fragment=1", $"in {counter}=1"]);
+    }
+
+    [Theory]
+    [InlineData(OverlayGuard.Vtep, "192.0.2.66", "10.5.88.2", "refused_unknown_vtep")]
+    [InlineData(OverlayGuard.Vtep, "192.0.2.2", "10.5.99.2", "refused_forged_source")]
+    [InlineData(OverlayGuard.Strict, "192.0.2.2", "10.5.88.2", "refused_fragment")]
+    [InlineData(OverlayGuard.Strict, "192.0.2.66", "10.5.88.2", "refused_fragment")]
+    public void FirstFragment_OfAForgerOrUnderStrict_IsRefused(OverlayGuard guard, string outer, string inner, string counter)
+    {
+        _rig.Configure(c => c with { Guard = guard });
+        Assert.Equal(OverlayRig.Shot, _rig.In(FirstFragment(outer, inner)).ReturnValue);
+        _rig.ExpectCounters($"in {counter}=1");
+    }
+
+    [Fact]
+    public void FirstFragment_OfAnotherVniUnderStrict_IsNoneOfOurBusiness()
+    {
+        _rig.Configure(c => c with { Guard = OverlayGuard.Strict });
+        var tunnel = From("192.0.2.2") with { VniWord = 99 << 8 };
+        var packet = (tunnel with { Ip = tunnel.Ip with { Fragment = Ipv4.MoreFragments } }).Around(InnerFrame("10.5.88.2"));
+        OverlayRig.ExpectPassed(packet, _rig.In(packet));
+        _rig.ExpectCounters("in passed_other_vni=1");
+    }
 
     [Theory]
     [MemberData(nameof(Senders))]
@@ -175,6 +242,12 @@ public sealed class GuardTests(UnderlayNamespace underlay) : IDisposable
     {
         var tunnel = Nodes.Outer(Nodes.Two, Nodes.One);
         return tunnel with { Ip = tunnel.Ip with { Source = IPAddress.Parse(outer) } };
+    }
+
+    private static byte[] FirstFragment(string outer, string inner)
+    {
+        var tunnel = From(outer);
+        return (tunnel with { Ip = tunnel.Ip with { Fragment = Ipv4.MoreFragments } }).Around(InnerFrame(inner));
     }
 
     private static byte[] InnerFrame(string source) => Nodes.Inner(Nodes.Two, Nodes.One)

@@ -20,12 +20,17 @@ public sealed partial class LayoutTests
         { "vtep_value", typeof(VtepValue) },
         { "config_value", typeof(ConfigValue) },
         { "lane_counters", typeof(LaneCounters) },
+        { "endpoint_key", typeof(EndpointKey) },
+        { "endpoint_value", typeof(EndpointValue) },
+        { "shortcut_value", typeof(ShortcutValue) },
+        { "allow_value", typeof(AllowValue) },
     };
 
     public static TheoryData<string, string, Type> Enums => new()
     {
         { "transport", "TRANSPORT", typeof(OverlayTransport) },
         { "guard_mode", "GUARD", typeof(OverlayGuard) },
+        { "shortcut_mode", "SHORTCUT", typeof(OverlayShortcut) },
         { "lane", "LANE", typeof(OverlayLane) },
     };
 
@@ -73,7 +78,7 @@ public sealed partial class LayoutTests
     [Fact]
     public void Maps_OfTheObject_HaveTheAgentsKeysAndValues()
     {
-        using var overlay = BpfObject.Open(BpfCompiler.Overlay, "overlay");
+        using var overlay = BpfObject.Open(BpfCompiler.Shortcut, "shortcut");
         overlay.Load();
         var expected = new[]
         {
@@ -81,6 +86,9 @@ public sealed partial class LayoutTests
             ("vteps", BpfMapType.PerCpuHash, SizeOf(typeof(VtepKey)), SizeOf(typeof(VtepValue)), 16384),
             ("lane_stats", BpfMapType.PerCpuArray, sizeof(uint), SizeOf(typeof(LaneCounters)), Enum.GetValues<OverlayLane>().Length),
             ("config", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ConfigValue)), 1),
+            ("endpoints", BpfMapType.Hash, SizeOf(typeof(EndpointKey)), SizeOf(typeof(EndpointValue)), 4096),
+            ("shortcut", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ShortcutValue)), 1),
+            ("guard_allow", BpfMapType.LpmTrie, SizeOf(typeof(SubnetKey)), SizeOf(typeof(AllowValue)), 1024),
         };
         var found = expected.Select(e =>
         {
@@ -95,7 +103,7 @@ public sealed partial class LayoutTests
         var file = Path.GetTempFileName();
         try
         {
-            File.WriteAllBytes(file, BpfCompiler.Overlay);
+            File.WriteAllBytes(file, BpfCompiler.Shortcut);
             return JsonDocument.Parse(BpfCompiler.Execute("bpftool", "btf", "dump", "file", file, "-j")).RootElement
                 .GetProperty("types").EnumerateArray().ToDictionary(t => t.GetProperty("id").GetInt32());
         }

@@ -5,7 +5,7 @@ using Accelerated.Interop.Libbpf.Overlay;
 namespace Accelerated.Bpf.Tests.Overlay;
 
 /// <summary>The overlay's programs as one node has them: loaded, with its configuration and peers, and counters at zero.</summary>
-internal sealed class OverlayRig : IDisposable
+internal class OverlayRig : IDisposable
 {
     public const int Unspec = -1;
     public const int Shot = 2;
@@ -14,6 +14,14 @@ internal sealed class OverlayRig : IDisposable
     /// <summary>BPF_PROG_TEST_RUN takes no IPv4 frame without a whole IP header (Linux 6.18).</summary>
     public const int ShortestFrame = 34;
 
+    private static readonly Dictionary<OverlayLane, string> LaneNames = new()
+    {
+        [OverlayLane.Lane1Out] = "out",
+        [OverlayLane.Lane1In] = "in",
+        [OverlayLane.Lane2Out] = "2 out",
+        [OverlayLane.Lane2In] = "2 in",
+    };
+
     private readonly UnderlayNamespace _underlay;
     private readonly int _interface;
     private readonly BpfProgram _egress;
@@ -21,20 +29,26 @@ internal sealed class OverlayRig : IDisposable
     private readonly BpfMap _vteps;
     private readonly BpfMap _stats;
     private readonly BpfMap _config;
+    private readonly BpfMap _allowed;
 
     public OverlayRig(UnderlayNamespace underlay, Node? self = null)
+        : this(underlay, self ?? Nodes.One, BpfCompiler.Overlay, "overlay", "overlay_out")
+    {
+    }
+
+    protected OverlayRig(UnderlayNamespace underlay, Node self, byte[] image, string name, string egress)
     {
         _underlay = underlay;
-        self ??= Nodes.One;
         _interface = self == Nodes.One ? underlay.UnderlayIndex : underlay.FarIndex;
-        using var overlay = BpfObject.Open(BpfCompiler.Overlay, "overlay");
-        overlay.Load();
-        _egress = overlay.Program("overlay_out");
-        Ingress = overlay.Program("underlay_in");
-        _subnets = overlay.Map("subnets");
-        _vteps = overlay.Map("vteps");
-        _stats = overlay.Map("lane_stats");
-        _config = overlay.Map("config");
+        Loaded = BpfObject.Open(image, name);
+        Loaded.Load();
+        _egress = Loaded.Program(egress);
+        Ingress = Loaded.Program("underlay_in");
+        _subnets = Loaded.Map("subnets");
+        _vteps = Loaded.Map("vteps");
+        _stats = Loaded.Map("lane_stats");
+        _config = Loaded.Map("config");
+        _allowed = Loaded.Map("guard_allow");
         Config = new()
         {
             OverlayIfindex = 1,
@@ -61,6 +75,8 @@ internal sealed class OverlayRig : IDisposable
 
     public BpfProgram Ingress { get; }
 
+    protected BpfObject Loaded { get; }
+
     public void Configure(Func<ConfigValue, ConfigValue> change)
     {
         Config = change(Config);
@@ -74,13 +90,15 @@ internal sealed class OverlayRig : IDisposable
 
     public void AddVtep(IPAddress address) => Assert.True(_vteps.TryAdd(VtepKey.From(address), default(VtepValue)));
 
+    public void Allow(string network) => _allowed.Update(SubnetKey.From(IPNetwork.Parse(network)), default(AllowValue));
+
     public void RemoveVtep(Node node) => Assert.True(_vteps.Delete(VtepKey.From(node.Underlay)));
 
     /// <summary>Runs TC egress of flannel.VNI. The packet type does not matter there; the interface only gives the namespace.</summary>
-    public BpfTestRun Out(byte[] frame, int gsoSize = 0) => Run(_egress, frame, gsoSize);
+    public virtual BpfTestRun Out(byte[] frame, int gsoSize = 0) => Run(_egress, frame, gsoSize, _interface);
 
     /// <summary>Runs TC ingress of the node's underlay interface.</summary>
-    public BpfTestRun In(byte[] frame, int gsoSize = 0) => Run(Ingress, frame, gsoSize);
+    public BpfTestRun In(byte[] frame, int gsoSize = 0) => Run(Ingress, frame, gsoSize, _interface);
 
     /// <summary>All counters that are not zero, as "lane counter=value", summed over the CPUs.</summary>
     public List<string> Counters
@@ -94,7 +112,7 @@ internal sealed class OverlayRig : IDisposable
                 for (var i = 0; i < LaneCounters.Names.Count; i++)
                 {
                     if (sum.Values[i] != 0)
-                        found.Add($"{(lane == OverlayLane.Lane1Out ? "out" : "in")} {LaneCounters.Names[i]}={sum.Values[i]}");
+                        found.Add($"{LaneNames[lane]} {LaneCounters.Names[i]}={sum.Values[i]}");
                 }
             }
 
@@ -126,15 +144,18 @@ internal sealed class OverlayRig : IDisposable
         Assert.Equal(packet, run.Packet);
     }
 
-    public void Dispose()
+    public virtual void Dispose()
     {
-        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _vteps, _stats, _config])
+        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _vteps, _stats, _config, _allowed, Loaded])
             one.Dispose();
+        GC.SuppressFinalize(this);
     }
 
-    private BpfTestRun Run(BpfProgram program, byte[] frame, int gsoSize)
+    protected BpfTestRun RunOut(byte[] frame, int gsoSize, int interfaceIndex) => Run(_egress, frame, gsoSize, interfaceIndex);
+
+    private BpfTestRun Run(BpfProgram program, byte[] frame, int gsoSize, int interfaceIndex)
     {
-        var context = new BpfTestContext { InterfaceIndex = _interface, GsoSize = gsoSize };
+        var context = new BpfTestContext { InterfaceIndex = interfaceIndex, GsoSize = gsoSize };
         return _underlay.Invoke(() => program.Run(frame, context));
     }
 }

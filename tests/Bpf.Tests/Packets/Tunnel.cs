@@ -20,6 +20,16 @@ internal sealed record Tunnel(Ethernet Ethernet, Ipv4 Ip)
     /// <summary>The VNI in the upper 24 bits.</summary>
     public uint VniWord { get; init; } = Nodes.Vni << 8;
 
+    /// <summary>The source port that a packet has.</summary>
+    public static ushort SourcePortOf(byte[] packet) => BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(34));
+
+    /// <summary>With the two fields that are not determined by the inner frame taken from a packet; the IP checksum then follows.</summary>
+    public Tunnel VaryingAs(byte[] packet) => this with
+    {
+        Ip = Ip with { Id = BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(18)) },
+        SourcePort = SourcePortOf(packet),
+    };
+
     public byte[] Around(byte[] frame)
     {
         var vxlan = new byte[8 + frame.Length];

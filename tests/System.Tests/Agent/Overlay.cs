@@ -60,10 +60,10 @@ internal static class Overlay
         return Lines(lines);
     }
 
-    /// <summary>Our nftables table as nft lists it; empty if there is none.</summary>
+    /// <summary>Our nftables table as nft lists it, without what counters have counted; empty if there is none.</summary>
     public static async Task<string> RulesAsync(LabNode node)
     {
-        var listing = await node.ExecAsync("nft", "list", "table", "inet", "accelerated-default");
+        var listing = await node.ExecAsync("nft", "-s", "list", "table", "inet", "accelerated-default");
         return listing.Succeeded ? listing.Stdout : "";
     }
 

@@ -141,6 +141,27 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(0, (await ping.StopAsync()).Lost);
     }
 
+    [Fact]
+    public async Task Agent_StartedAfterOneOfAnotherSchema_TakesItsLanesAway()
+    {
+        var lab = await UpAsync(TwoNodes);
+        await lab.StartAllAsync(cancel: Cancel);
+        var node = lab.Node(1);
+        var link = await LinkIdAsync(node);
+        await node.StopAgentAsync();
+        var other = Path.Combine(node.BpfDirectory, "default", "0");
+        Directory.Move(Path.GetDirectoryName(LinkPath(node))!, other);
+
+        node.StartAgent();
+        await node.WaitReadyAsync(cancel: Cancel);
+        await WaitDatapathAsync(node, "bpf");
+
+        await node.WaitAgentAsync("the other's end", () => Task.FromResult(!Directory.Exists(other)), cancel: Cancel);
+        Assert.NotEqual(link, await LinkIdAsync(node));
+        Assert.NotEqual(0, (await node.ExecAsync("bpftool", "link", "show", "id", $"{link}")).ExitCode);
+        await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
+    }
+
     [Theory]
     [InlineData("vtep", false)]
     [InlineData("observe", true)]
@@ -170,7 +191,7 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(delivered, (await capture.LinesAsync()).Count > 0);
     }
 
-    private static string LinkPath(LabNode node) => Path.Combine(node.BpfDirectory, "default", "1", "link_overlay_out");
+    private static string LinkPath(LabNode node) => Path.Combine(node.BpfDirectory, "default", "2", "link_overlay_out");
 
     private static async Task<int> LinkIdAsync(LabNode node) => await TryLinkIdAsync(node) ?? throw new LabException($"no link at {LinkPath(node)}");
 

@@ -10,7 +10,7 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// The eBPF lanes, laid over the kernel's driver. The driver's device stays fully programmed in every pass, so whatever a lane does
 /// not understand, and everything while the lanes are unavailable, is carried by the driver.
 /// </summary>
-public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneOptions options, TimeProvider time) : IDatapath, IDisposable
+public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneOptions options, PolicyWatch policy, TimeProvider time) : IDatapath, IDisposable
 {
     /// <summary>An attempt costs milliseconds, and an operator who has followed the remedy should not have to wait.</summary>
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
@@ -20,6 +20,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
 
     private readonly LaneHooks _hooks = new(options);
     private readonly LaneObjects _objects = new(options.Objects);
+    private readonly Shortcut _shortcut = new(options, routes, policy, time);
     private LaneProgram? _program;
     private LanesUnavailableException? _unavailable = new("not tried yet");
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
@@ -30,19 +31,36 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
 
     /// <inheritdoc/>
     public string Reason => Volatile.Read(ref _unavailable) is { } why ? $"the eBPF lanes are off: {why.Message} ({why.Remedy})"
-        : string.Join("; ", [options.TunnelIn ? "lane 1 out and in" : "lane 1 out; the driver decapsulates", .. _objects.Origins.Select(o => $"{o.Key} {o.Value}")]);
+        : string.Join("; ",
+        [
+            options.TunnelIn ? "lane 1 out and in" : "lane 1 out; the driver decapsulates",
+            _shortcut.Closed is { } closed ? $"lane 2 closed: {closed}" : "lane 2 out and in",
+            .. _objects.Origins.Select(o => $"{o.Key} {o.Value}"),
+        ]);
 
     /// <inheritdoc/>
-    public IReadOnlyList<LaneStatus> Lanes()
+    public AcceptMark? Mark => _shortcut.Mark;
+
+    /// <inheritdoc/>
+    public DatapathUsage Usage()
     {
         try
         {
-            return Volatile.Read(ref _program) is { } program ? LaneCounts.Read(program) : [];
+            if (Volatile.Read(ref _program) is not { } program)
+                return DatapathUsage.None;
+            var view = _shortcut.View;
+            return new(
+                LaneCounts.Read(program, options.TunnelIn ? null : "the driver decapsulates (--tunnel-in)", _shortcut.Closed),
+                LaneCounts.ReadPeers(program),
+                [
+                    .. view.Endpoints.Values.Select(e => new ContainerStatus(e.Address.ToString(), e.PortName, null)),
+                    .. view.LeftOut.Select(l => new ContainerStatus(l.Key, null, l.Value)),
+                ]);
         }
         catch (Exception e) when (e is ObjectDisposedException or NativeException)
         {
             // The loop stepped down this very moment.
-            return [];
+            return DatapathUsage.None;
         }
     }
 
@@ -54,10 +72,20 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
             return report with { RetryAfter = Earlier(report.RetryAfter, _retryAt - time.GetUtcNow()), Problems = Problems() };
         try
         {
-            var changes = ApplyLanes(desired);
+            var followed = new List<string>();
+            var changes = ApplyLanes(desired, followed);
             Volatile.Write(ref _unavailable, null);
-            // A peer that goes makes room.
-            return report with { Changes = [.. report.Changes, .. changes], Problems = Problems(), RetryAfter = _full.Count > 0 ? Earlier(report.RetryAfter, Retry) : report.RetryAfter };
+            var containers = _shortcut.View.Endpoints.Values;
+            return report with
+            {
+                Changes = [.. report.Changes, .. changes],
+                Followed = followed,
+                Interfaces = new HashSet<int>([.. report.Interfaces, .. containers.Select(c => c.Port), .. containers.Select(c => c.GatewayIndex)]),
+                Containers = _shortcut.Closed is null ? desired.Devices[0].Subnet : null,
+                Problems = Problems(),
+                // A peer that goes makes room.
+                RetryAfter = _full.Count > 0 ? Earlier(report.RetryAfter, Retry) : report.RetryAfter,
+            };
         }
         catch (Exception e) when (e is LanesUnavailableException or NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
@@ -65,6 +93,23 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         }
 
         return report with { RetryAfter = Earlier(report.RetryAfter, _retryAt - time.GetUtcNow()), Problems = Problems() };
+    }
+
+    /// <inheritdoc/>
+    public TimeSpan? Beat()
+    {
+        if (_shortcut.Closed is not null)
+            return null;
+        try
+        {
+            _shortcut.Beat();
+        }
+        catch (NativeException)
+        {
+            // ignoring: the terms run out, and the next pass says why.
+        }
+
+        return Shortcut.BeatInterval;
     }
 
     /// <summary>Takes away the lanes that an earlier agent of this instance left attached; nothing happens when there are none.</summary>
@@ -83,11 +128,12 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     /// <summary>Lets go of the programs; what is pinned goes on carrying packets.</summary>
     public void Dispose()
     {
+        _shortcut.Dispose();
         _hooks.Dispose();
         _program?.Dispose();
     }
 
-    private List<string> ApplyLanes(DesiredState desired)
+    private List<string> ApplyLanes(DesiredState desired, List<string> followed)
     {
         _program ??= LaneProgram.Load(options, _objects);
         var changes = new List<string>();
@@ -96,11 +142,12 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        var maps = LaneMaps.Apply(_program, device, index, options, desired.MayPrune);
+        var maps = LaneMaps.Apply(_program, device, index, options, desired.Firewall.Guard, desired.MayPrune);
         changes.AddRange(maps.Changes);
         _full = maps.Full;
+        changes.AddRange(_shortcut.Apply(_program, _objects, device, desired.Firewall.Masquerade || Conntrack.IsCounting, followed));
         // Links last: a program runs only when the maps say what it needs.
-        if (_hooks.Ensure(_program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
+        if (_hooks.Ensure(_shortcut.UnderlayIn ?? _program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
             changes.Add(inbound);
         if (_hooks.Ensure(_program.OverlayOut, index, TcxHook.Egress, _program.Directory) is { } outbound)
             changes.Add(outbound);
@@ -114,6 +161,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     /// </summary>
     private void StepDown(LanesUnavailableException why)
     {
+        _shortcut.Unload(why.Message);
         try
         {
             _hooks.DetachAll();

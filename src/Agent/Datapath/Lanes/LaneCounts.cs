@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Agent.Datapath.Lanes;
@@ -5,20 +6,38 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// <summary>Reads the lanes' counters, summed over all CPUs. Safe from any thread.</summary>
 internal static class LaneCounts
 {
-    private static readonly (OverlayLane Lane, string Name)[] Lanes = [(OverlayLane.Lane1Out, "1 out"), (OverlayLane.Lane1In, "1 in")];
+    private static readonly (OverlayLane Lane, string Name)[] Lanes =
+        [(OverlayLane.Lane1Out, "1 out"), (OverlayLane.Lane1In, "1 in"), (OverlayLane.Lane2Out, "2 out"), (OverlayLane.Lane2In, "2 in")];
 
     /// <summary>One entry a lane.</summary>
-    public static IReadOnlyList<LaneStatus> Read(LaneProgram program)
+    /// <param name="program">The programs.</param>
+    /// <param name="noTunnelIn">Why lane 1 does not decapsulate, or null.</param>
+    /// <param name="noShortcut">Why lane 2 is closed, or null.</param>
+    public static IReadOnlyList<LaneStatus> Read(LaneProgram program, string? noTunnelIn, string? noShortcut)
     {
         var result = new List<LaneStatus>(Lanes.Length);
         foreach (var (lane, name) in Lanes)
         {
             var perCpu = program.LaneStats.LookupPerCpu<uint, LaneCounters>((uint)lane) ?? [];
             var total = LaneCounters.Sum(perCpu);
-            result.Add(new LaneStatus(name, total.Taken, Select(total, "passed_"), Select(total, "refused_")));
+            var off = lane is OverlayLane.Lane2Out or OverlayLane.Lane2In ? noShortcut : lane is OverlayLane.Lane1In ? noTunnelIn : null;
+            result.Add(new LaneStatus(name, off, total.Taken, Select(total, "passed_"), Select(total, "refused_")));
         }
 
         return result;
+    }
+
+    /// <summary>One entry a node that the guard knows.</summary>
+    public static Dictionary<IPAddress, PeerTraffic> ReadPeers(LaneProgram program)
+    {
+        var peers = new Dictionary<IPAddress, PeerTraffic>();
+        foreach (var (key, perCpu) in program.Vteps.ReadAllPerCpu<VtepKey, VtepValue>())
+        {
+            var total = VtepValue.Sum(perCpu);
+            peers[key.Address.ToIPAddress()] = new(total.PacketsOut, total.BytesOut, total.PacketsIn, total.BytesIn);
+        }
+
+        return peers;
     }
 
     private static Dictionary<string, ulong> Select(in LaneCounters total, string prefix)

@@ -17,7 +17,7 @@ internal static class LaneMaps
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
     /// <summary>Applies a device's peers and configuration. What does not fit into a map is left out; all else works.</summary>
-    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, bool mayPrune)
+    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var leftOut = new Dictionary<BpfMap, int>();
@@ -32,6 +32,19 @@ internal static class LaneMaps
                 changes.Add($"add {vtep} to the map of VTEPs");
         }
 
+        var allowed = program.GuardAllow.Keys<SubnetKey>().Select(k => k.ToIPNetwork()).ToHashSet();
+        foreach (var network in guard.Allowed.Where(n => !allowed.Contains(n)))
+        {
+            program.GuardAllow.Update(SubnetKey.From(network), default(AllowValue));
+            changes.Add($"allow senders in {network}");
+        }
+
+        foreach (var network in allowed.Where(n => !guard.Allowed.Contains(n)))
+        {
+            program.GuardAllow.Delete(SubnetKey.From(network));
+            changes.Add($"allow senders in {network} no more");
+        }
+
         var subnets = program.Subnets.ReadAll<SubnetKey, SubnetValue>().ToDictionary(e => e.Key.ToIPNetwork(), e => e.Value);
         foreach (var (subnet, value) in wantedSubnets)
         {
@@ -43,15 +56,13 @@ internal static class LaneMaps
             changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
-        // Before a whole snapshot of the leases is in, an unknown sender may be a peer we have not heard of, and with a full map one that
-        // found no room: only count.
-        var isWhole = mayPrune && !leftOut.ContainsKey(program.Vteps);
-        var guard = isWhole || options.Guard == OverlayGuard.Off ? options.Guard : OverlayGuard.Observe;
-        var config = Config(device, deviceIndex, guard, options.TunnelIn);
+        // With a full map an unknown sender may be a peer that found no room: only count.
+        var mode = leftOut.ContainsKey(program.Vteps) && guard.Mode != OverlayGuard.Off ? OverlayGuard.Observe : guard.Mode;
+        var config = Config(device, deviceIndex, mode, options.TunnelIn);
         if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
         }
 
         var report = new LaneMapReport(changes, [.. leftOut.Select(l => (l.Key.Name, l.Key.MaxEntries, l.Value))]);
@@ -130,7 +141,7 @@ internal static class LaneMaps
     }
 
     /// <summary>Equal as the kernel sees it: byte for byte.</summary>
-    private static bool Same<T>(T a, T b)
+    internal static bool Same<T>(T a, T b)
         where T : unmanaged =>
         MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in a)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in b)));
 }

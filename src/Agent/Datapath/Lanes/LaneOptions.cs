@@ -4,10 +4,18 @@ namespace Accelerated.Agent.Datapath.Lanes;
 
 /// <summary>What the operator's flags say about the eBPF lanes.</summary>
 /// <param name="PinDirectory">Where maps and links are pinned: <c>&lt;--bpf-dir&gt;/&lt;instance&gt;</c>.</param>
-/// <param name="Guard"><c>--guard</c>.</param>
 /// <param name="TunnelIn">Whether lane 1 decapsulates (<c>--tunnel-in=bpf</c>) or leaves that to the driver.</param>
-public sealed record LaneOptions(string PinDirectory, OverlayGuard Guard, bool TunnelIn)
+public sealed record LaneOptions(string PinDirectory, bool TunnelIn)
 {
+    /// <summary><c>--shortcut</c>: when lane 2 carries packets.</summary>
+    public OverlayShortcut Shortcut { get; init; }
+
+    /// <summary><c>--shortcut-mark</c>: the bits of the conntrack mark that are ours.</summary>
+    public required uint ShortcutMark { get; init; }
+
+    /// <summary>Where the value of nf_conntrack_tcp_be_liberal from before us is kept.</summary>
+    public required string LiberalFile { get; init; }
+
     /// <summary><c>--bpf-attach</c>.</summary>
     public LaneAttachment Attachment { get; init; }
 

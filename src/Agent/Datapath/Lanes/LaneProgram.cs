@@ -13,10 +13,12 @@ internal sealed class LaneProgram : IDisposable
     /// Version of the maps' layout, and part of the pin path: an agent never reads another layout's maps. Programs may change freely within
     /// one version.
     /// </summary>
-    private const string Schema = "1";
+    private const string Schema = "2";
+
+    /// <summary>The maps that all objects share.</summary>
+    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config", "guard_allow"];
 
     private const string ObjectName = "overlay";
-    private static readonly string[] MapNames = ["subnets", "vteps", "lane_stats", "config"];
 
     private readonly BpfObject _object;
 
@@ -28,6 +30,7 @@ internal sealed class LaneProgram : IDisposable
         Vteps = loaded.Map("vteps");
         LaneStats = loaded.Map("lane_stats");
         Config = loaded.Map("config");
+        GuardAllow = loaded.Map("guard_allow");
         OverlayOut = loaded.Program("overlay_out");
         UnderlayIn = loaded.Program("underlay_in");
     }
@@ -46,6 +49,9 @@ internal sealed class LaneProgram : IDisposable
 
     /// <summary>The one configuration entry.</summary>
     public BpfMap Config { get; }
+
+    /// <summary>Senders beside the known nodes.</summary>
+    public BpfMap GuardAllow { get; }
 
     /// <summary>Lane 1 out.</summary>
     public BpfProgram OverlayOut { get; }
@@ -70,7 +76,7 @@ internal sealed class LaneProgram : IDisposable
             }
 
             System.IO.Directory.CreateDirectory(directory);
-            return objects.Load(ObjectName, image => LoadPinned(image.Image, directory));
+            return objects.Load(ObjectName, image => new LaneProgram(PinnedObject.Load(image.Image, ObjectName, directory, MapNames), directory));
         }
         catch (Exception e) when (e is NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
         {
@@ -81,39 +87,8 @@ internal sealed class LaneProgram : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, OverlayOut, UnderlayIn, _object])
+        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, GuardAllow, OverlayOut, UnderlayIn, _object])
             part.Dispose();
-    }
-
-    private static LaneProgram LoadPinned(byte[] image, string directory)
-    {
-        var loaded = BpfObject.Open(image, ObjectName);
-        try
-        {
-            foreach (var name in MapNames)
-            {
-                using var pinned = BpfMap.OpenPinned(Path.Combine(directory, name));
-                if (pinned is not null)
-                    loaded.Reuse(name, pinned);
-            }
-
-            loaded.Load();
-            foreach (var name in MapNames)
-            {
-                var path = Path.Combine(directory, name);
-                if (File.Exists(path))
-                    continue;
-                using var map = loaded.Map(name);
-                map.Pin(path);
-            }
-
-            return new LaneProgram(loaded, directory);
-        }
-        catch
-        {
-            loaded.Dispose();
-            throw;
-        }
     }
 
     private static string NearestExisting(string path)

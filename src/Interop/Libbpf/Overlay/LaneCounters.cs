@@ -8,7 +8,7 @@ namespace Accelerated.Interop.Libbpf.Overlay;
 /// Value of the lane_stats map, one for each CPU, by <see cref="OverlayLane"/>: what a lane did and why not (struct lane_counters of
 /// bpf/types.h). Passed on: to the next slower lane, unmodified.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 168)]
+[StructLayout(LayoutKind.Explicit, Size = 272)]
 public struct LaneCounters
 {
     /// <summary>Packets the lane carried.</summary>
@@ -95,6 +95,58 @@ public struct LaneCounters
     [FieldOffset(160)]
     public ulong RefusedInnerVlan;
 
+    /// <summary>Passed on: neither TCP nor UDP.</summary>
+    [FieldOffset(168)]
+    public ulong PassedNotTcpUdp;
+
+    /// <summary>Passed on: the time to live ends here; the kernel answers with ICMP.</summary>
+    [FieldOffset(176)]
+    public ulong PassedTtl;
+
+    /// <summary>Passed on: no container of this host has the destination.</summary>
+    [FieldOffset(184)]
+    public ulong PassedNoEndpoint;
+
+    /// <summary>Passed on: the frame is not addressed to the bridge or host that would route it.</summary>
+    [FieldOffset(192)]
+    public ulong PassedNotRouted;
+
+    /// <summary>Passed on: the source is not that of the container, or of the node, it comes from.</summary>
+    [FieldOffset(200)]
+    public ulong PassedForeignSource;
+
+    /// <summary>Passed on: an aggregate for a container that passes packets on.</summary>
+    [FieldOffset(208)]
+    public ulong PassedForwarder;
+
+    /// <summary>Passed on: its turn to go the long way, so that bridge and neighbour table know the container is there.</summary>
+    [FieldOffset(216)]
+    public ulong PassedRefresh;
+
+    /// <summary>Passed on: conntrack does not know the flow.</summary>
+    [FieldOffset(224)]
+    public ulong PassedNoConnection;
+
+    /// <summary>Passed on: netfilter has not accepted the flow in this direction since rules or routes changed.</summary>
+    [FieldOffset(232)]
+    public ulong PassedNotAccepted;
+
+    /// <summary>Passed on: addresses of the flow are translated.</summary>
+    [FieldOffset(240)]
+    public ulong PassedTranslated;
+
+    /// <summary>Passed on: the connection is beginning or ending, or has something conntrack must see.</summary>
+    [FieldOffset(248)]
+    public ulong PassedNotEstablished;
+
+    /// <summary>Passed on: conntrack would forget the flow if it did not see a packet.</summary>
+    [FieldOffset(256)]
+    public ulong PassedExpiring;
+
+    /// <summary>Refused: the first fragment of an outer packet.</summary>
+    [FieldOffset(264)]
+    public ulong RefusedFragment;
+
     private static readonly string[] AllNames =
     [
         "taken",
@@ -118,6 +170,19 @@ public struct LaneCounters
         "refused_unknown_vtep",
         "refused_forged_source",
         "refused_inner_vlan",
+        "passed_not_tcp_udp",
+        "passed_ttl",
+        "passed_no_endpoint",
+        "passed_not_routed",
+        "passed_foreign_source",
+        "passed_forwarder",
+        "passed_refresh",
+        "passed_no_connection",
+        "passed_not_accepted",
+        "passed_translated",
+        "passed_not_established",
+        "passed_expiring",
+        "refused_fragment",
     ];
 
     /// <summary>The counters' names, in the order of the structure.</summary>

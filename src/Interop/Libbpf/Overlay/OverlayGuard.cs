@@ -11,4 +11,7 @@ public enum OverlayGuard : byte
 
     /// <summary>GUARD_VTEP: refuse unknown senders and forged inner sources.</summary>
     Vtep = 2,
+
+    /// <summary>GUARD_STRICT: also refuse fragments of outer packets.</summary>
+    Strict = 3,
 }

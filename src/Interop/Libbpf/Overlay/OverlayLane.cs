@@ -8,4 +8,10 @@ public enum OverlayLane
 
     /// <summary>LANE_1_IN.</summary>
     Lane1In = 1,
+
+    /// <summary>LANE_2_OUT.</summary>
+    Lane2Out = 2,
+
+    /// <summary>LANE_2_IN.</summary>
+    Lane2In = 3,
 }

@@ -1,0 +1,172 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+using Accelerated.Interop.Libbpf;
+using Accelerated.Interop.Netfilter;
+using Accelerated.Interop.Netlink;
+using Accelerated.Interop.Nftables;
+
+namespace Accelerated.Agent.Datapath.Lanes.Survey;
+
+/// <summary>
+/// Looks at what others configured on this host and says which lanes would slip past it. Reads the kernel each time; rules only when the
+/// kernel says that they are others than before. One caller at a time, always on threads of the same network namespace.
+/// </summary>
+public sealed class HostSurvey(RouteSocket routes) : IDisposable
+{
+    private NftablesSocket? _nftables;
+    private NftablesContext? _texts;
+    private XfrmSocket? _xfrm;
+    private (uint Generation, string OwnTable, FilterRules Rules)? _read;
+    private (SurveyJudge Judge, string Everything, LaneSurvey Survey)? _last;
+    private readonly Dictionary<(FilterFamily, string Table, string Chain), string[]> _listings = [];
+
+    /// <summary>Looks.</summary>
+    /// <param name="device">The overlay as it should be.</param>
+    /// <param name="containerInterfaces">ifindexes of the host ends of containers' interfaces.</param>
+    /// <param name="ownTable">Name of our own nftables table.</param>
+    /// <param name="ownPrograms">Numbers of our own BPF programs (<see cref="BpfProgram.Id"/>), on whichever interface.</param>
+    /// <returns>What could not be read is a reason of its own, not an error.</returns>
+    public LaneSurvey Look(OverlayDevice device, IReadOnlyCollection<int> containerInterfaces, string ownTable, IReadOnlySet<uint> ownPrograms)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(containerInterfaces);
+        ArgumentNullException.ThrowIfNull(ownPrograms);
+
+        var judge = new SurveyJudge(device, containerInterfaces, ownTable, ownPrograms);
+        var unreadable = new List<string>();
+        var rules = Try(unreadable, FilterRules.None, () => ReadNftables(judge));
+        var legacy = Try(unreadable, FilterRules.None, IptablesLegacy.Read);
+        var (policies, defaults) = Try(unreadable, ([], default), ReadPolicies);
+        var host = ReadInterfaces(HostConfiguration.Empty with
+        {
+            Tables = [.. rules.Tables, .. legacy.Tables],
+            Policies = policies,
+            PolicyDefaults = defaults,
+            Unreadable = unreadable,
+        }, device, containerInterfaces);
+
+        var digest = rules.Digest + legacy.Digest;
+        var everything = Digest(host, digest, host.Links);
+        if (_last is { } last && last.Everything == everything && Same(last.Judge, judge))
+            return last.Survey;
+        // Of interfaces only those that all packets pass: a container that comes or goes is no change for the others.
+        var fingerprint = Digest(host, digest, host.Links.Where(l => l.Name == device.Name || l.Index == device.UnderlayIndex));
+        _listings.Clear();
+        var survey = judge.Judge(host, fingerprint, TextOf, TcxQuery.ProgramName);
+        _last = (judge, everything, survey);
+        return survey;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _nftables?.Dispose();
+        _texts?.Dispose();
+        _xfrm?.Dispose();
+    }
+
+    private static T Try<T>(List<string> unreadable, T otherwise, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e) when (e is NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
+        {
+            unreadable.Add($"what others configured cannot be seen, and may forbid it: {e.Message}");
+            return otherwise;
+        }
+    }
+
+    private static bool Same(SurveyJudge one, SurveyJudge other) =>
+        ReferenceEquals(one.Device, other.Device) && one.OwnTable == other.OwnTable
+        && one.Containers.SequenceEqual(other.Containers) && one.OwnPrograms.SetEquals(other.OwnPrograms);
+
+    private FilterRules ReadNftables(SurveyJudge judge)
+    {
+        _nftables ??= NftablesSocket.TryOpen();
+        if (_nftables is null)
+            return FilterRules.None;
+        var generation = _nftables.GetGeneration();
+        if (_read is { } read && read.Generation == generation && read.OwnTable == judge.OwnTable)
+            return read.Rules;
+        var rules = _nftables.Read(judge.IsOurs);
+
+        // Of before the reading: if rules changed meanwhile, the next look reads once more.
+        _read = generation is { } known ? (known, judge.OwnTable, rules) : null;
+        return rules;
+    }
+
+    private (IReadOnlyList<XfrmPolicy> Policies, XfrmDefaults Defaults) ReadPolicies()
+    {
+        _xfrm ??= XfrmSocket.TryOpen();
+        return _xfrm is null ? ([], default) : (_xfrm.GetPolicies(), _xfrm.GetDefaults());
+    }
+
+    private HostConfiguration ReadInterfaces(HostConfiguration host, OverlayDevice device, IReadOnlyCollection<int> containers)
+    {
+        var links = routes.GetLinks();
+        var qdiscs = routes.GetQdiscs();
+        var relevant = links.Where(l => l.Name == device.Name || l.Index == device.UnderlayIndex || containers.Contains(l.Index)).ToList();
+        relevant.AddRange(links.Where(l => relevant.Exists(r => r.MasterIndex == l.Index)).ToList());
+
+        var hooks = qdiscs.Where(q => q.IsHook).Select(q => q.InterfaceIndex).ToHashSet();
+        var filters = new Dictionary<(int, TcxHook), IReadOnlyList<TrafficFilter>>();
+        var programs = new Dictionary<(int, TcxHook), IReadOnlyList<uint>>();
+        var unreadable = host.Unreadable.ToList();
+        foreach (var index in relevant.Select(l => l.Index).Distinct())
+        {
+            foreach (var hook in (TcxHook[])[TcxHook.Ingress, TcxHook.Egress])
+            {
+                if (hooks.Contains(index))
+                    filters[(index, hook)] = routes.GetFilters(index, hook == TcxHook.Ingress ? TrafficFilter.IngressParent : TrafficFilter.EgressParent);
+                programs[(index, hook)] = Try(unreadable, [], () => TcxQuery.Programs(index, hook));
+            }
+        }
+
+        return host with { Links = links, Qdiscs = qdiscs, Filters = filters, Programs = programs, Unreadable = [.. unreadable.Distinct()] };
+    }
+
+    private static string Digest(HostConfiguration host, string rules, IEnumerable<Link> links)
+    {
+        var text = new StringBuilder(rules).Append('\n');
+        foreach (var policy in host.Policies)
+            text.Append(policy).Append('\n');
+        text.Append(host.PolicyDefaults).Append('\n').AppendJoin('\n', host.Unreadable).Append('\n');
+        foreach (var link in links.Where(l => host.Programs.ContainsKey((l.Index, TcxHook.Ingress))))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{link.Index} {link.Name} {link.MasterIndex} {link.HasXdp} ");
+            text.AppendJoin(' ', host.Qdiscs.Where(q => q.InterfaceIndex == link.Index).Select(q => q.Kind));
+            foreach (var hook in (TcxHook[])[TcxHook.Ingress, TcxHook.Egress])
+                text.Append(" / ").AppendJoin(' ', host.FiltersOn(link.Index, hook)).Append(' ').AppendJoin(' ', host.ProgramsOn(link.Index, hook));
+            text.Append('\n');
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
+    /// <summary>A rule as nft prints it; null for one it does not.</summary>
+    private string? TextOf(FilterTable table, FilterChain chain, FilterRule rule)
+    {
+        try
+        {
+            if (!_listings.TryGetValue((table.Family, table.Name, chain.Name), out var listing))
+            {
+                _texts ??= NftablesContext.Open();
+                listing = _texts.RunWithHandles($"list chain {RulePhrases.Words(table)} {chain.Name}").Split('\n');
+                _listings[(table.Family, table.Name, chain.Name)] = listing;
+            }
+
+            var end = $" # handle {rule.Handle.ToString(CultureInfo.InvariantCulture)}";
+            return Array.Find(listing, l => l.EndsWith(end, StringComparison.Ordinal))?[..^end.Length].Trim();
+        }
+        catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
+        {
+            // ignoring: the handle names the rule as well.
+            return null;
+        }
+    }
+}
