@@ -29,11 +29,16 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
     }
 
     [Fact]
-    public async Task CapPerfmon_Missing_LaneOneCarries() => await ExpectLanesAsync(WrappedAgent.With("net_admin", CapBpf));
+    public async Task CapPerfmon_Missing_LaneOneCarriesAndLaneTwoSaysWhy()
+    {
+        var reason = await ExpectLanesAsync(WrappedAgent.With("net_admin", CapBpf));
+        Assert.Contains("lane 2 closed", reason, StringComparison.Ordinal);
+        Assert.Contains("CAP_PERFMON", reason, StringComparison.Ordinal);
+    }
 
     [Fact]
-    public async Task KernelTypes_Hidden_LaneOneCarries() =>
-        await ExpectLanesAsync(new WrappedAgent("mount -t tmpfs none /sys/kernel/btf"));
+    public async Task KernelTypes_Hidden_LaneOneCarriesAndLaneTwoSaysWhy() =>
+        Assert.Contains("lane 2 closed", await ExpectLanesAsync(new WrappedAgent("mount -t tmpfs none /sys/kernel/btf")), StringComparison.Ordinal);
 
     [Fact]
     public async Task BpfFileSystem_MountedLater_IsNoticed()
@@ -170,7 +175,7 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
         }
     }
 
-    private async Task ExpectLanesAsync(WrappedAgent agent)
+    private async Task<string> ExpectLanesAsync(WrappedAgent agent)
     {
         using (agent)
         {
@@ -179,6 +184,9 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
             await lab.Node(1).WaitDatapathAsync("bpf");
             Assert.Null(await lab.Node(1).ProblemAsync("bpf-lanes"));
             await lab.PingThroughLanesAsync();
+            var (_, reason) = await lab.Node(1).DatapathAsync();
+            Output.WriteLine(reason);
+            return reason;
         }
     }
 

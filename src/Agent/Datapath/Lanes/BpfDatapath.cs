@@ -182,7 +182,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         var problems = new List<Problem>();
         if (_unavailable is { } why)
         {
-            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
+            if (options.IsAskedFor)
+                problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
             return problems;
         }
 
