@@ -14,8 +14,9 @@ struct vxlan_packet {
 	struct iphdr *ip;
 	struct udphdr *udp;
 	struct ethhdr *inner_ethernet;
-	struct iphdr *inner; /* NULL when the inner packet is not IPv4 */
-	bool fragment;	     /* the first one of several */
+	struct iphdr *inner;
+	bool inner_is_ipv4; /* otherwise there is no `inner` */
+	bool fragment;	    /* the first one of several */
 };
 
 enum parsed {
@@ -44,7 +45,6 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 	struct cursor cursor = cursor_begin(skb);
 	struct vxlan_header *vxlan;
 	struct ethhdr *ethernet;
-	__u32 options;
 
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return PARSED_NOT_OURS;
@@ -67,8 +67,7 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 	packet->fragment = packet->ip->frag_off & bpf_htons(IP_MF);
 	if (packet->ip->ihl < sizeof(*packet->ip) / 4)
 		return PARSED_NOT_OURS;
-	options = packet->ip->ihl * 4 - sizeof(*packet->ip);
-	if (options && !cursor_take(&cursor, options))
+	if (!cursor_skip_options(&cursor, packet->ip->ihl - sizeof(*packet->ip) / 4))
 		return PARSED_INCOMPLETE;
 	packet->udp = cursor_take(&cursor, sizeof(*packet->udp));
 	if (!packet->udp)
@@ -81,11 +80,11 @@ static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
 		return PARSED_INCOMPLETE;
 	if (vxlan->flags != bpf_htonl(VXLAN_FLAG_VNI) ||
 	    vxlan->vni != bpf_htonl(config->vni << VXLAN_VNI_SHIFT)) {
-		count->passed_other_vni++;
+		tally(&count->passed_other_vni);
 		return PARSED_NOT_OURS;
 	}
-	packet->inner = NULL;
-	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+	packet->inner_is_ipv4 = packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP);
+	if (packet->inner_is_ipv4) {
 		packet->inner = cursor_take(&cursor, sizeof(*packet->inner));
 		if (!packet->inner)
 			return PARSED_INCOMPLETE;
@@ -114,26 +113,25 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 	if (config->guard == GUARD_OFF)
 		return false;
 	if (packet->fragment && config->guard == GUARD_STRICT) {
-		count->refused_fragment++;
+		tally(&count->refused_fragment);
 		return true;
 	}
 	if (!sender && !is_allowed(sender_address)) {
-		count->refused_unknown_vtep++;
+		tally(&count->refused_unknown_vtep);
 		return refuse;
 	}
 	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021Q) ||
 	    packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021AD)) {
-		count->refused_inner_vlan++;
+		tally(&count->refused_inner_vlan);
 		return refuse;
 	}
-	if (!packet->inner)
+	if (!packet->inner_is_ipv4)
 		return false;
 	subnet = find_subnet(packet->inner->saddr);
-	if (!subnet ||
-	    (subnet->transport != TRANSPORT_LOCAL &&
-	     (same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
+	if (!subnet || (subnet->transport != TRANSPORT_LOCAL &&
+			(same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
 		return false;
-	count->refused_forged_source++;
+	tally(&count->refused_forged_source);
 	return refuse;
 }
 
@@ -157,31 +155,31 @@ static __always_inline bool plain_tunnel_packet(const struct __sk_buff *skb,
 {
 	__u8 outer_ecn, inner_ecn;
 
-	if (!packet->inner) {
-		count->passed_not_ipv4++;
+	if (!packet->inner_is_ipv4) {
+		tally(&count->passed_not_ipv4);
 		return false;
 	}
 	if (packet->ip->ihl != sizeof(*packet->ip) / 4) {
-		count->passed_ip_options++;
+		tally(&count->passed_ip_options);
 		return false;
 	}
 	if (skb->vlan_present) {
-		count->passed_vlan++;
+		tally(&count->passed_vlan);
 		return false;
 	}
 	if (skb->pkt_type != PACKET_HOST) {
-		count->passed_other_address++;
+		tally(&count->passed_other_address);
 		return false;
 	}
 	/* An aggregate has the lengths of one of its packets, or none. */
 	if (!skb->gso_size && !lengths_agree(skb, packet)) {
-		count->passed_truncated++;
+		tally(&count->passed_truncated);
 		return false;
 	}
 	outer_ecn = packet->ip->tos & ECN_MASK;
 	inner_ecn = packet->inner->tos & ECN_MASK;
 	if (outer_ecn == ECN_CE || (outer_ecn == ECN_ECT_1 && inner_ecn != ECN_ECT_1)) {
-		count->passed_ecn++;
+		tally(&count->passed_ecn);
 		return false;
 	}
 	return true;
@@ -195,7 +193,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct ethhd
 
 	if (bpf_skb_adjust_room(skb, -(__s32)TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_FIXED_GSO)) {
-		count->passed_helper_failed++;
+		tally(&count->passed_helper_failed);
 		return TC_ACT_UNSPEC;
 	}
 	if (bpf_skb_store_bytes(skb, 0, ethernet, sizeof(*ethernet), 0))
@@ -204,7 +202,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct ethhd
 		sender->packets_in++;
 		sender->bytes_in += length;
 	}
-	count->taken++;
+	tally(&count->taken);
 	return TC_ACT_OK;
 }
 
@@ -216,13 +214,13 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 	int result;
 
 	if (!config->tunnel_in) {
-		count->passed_switched_off++;
+		tally(&count->passed_switched_off);
 		return TC_ACT_UNSPEC;
 	}
 	/* adjust_room would leave the tunnel's GSO bits on the inner packet, and a container that
 	 * forwards it suffers. */
 	if (skb->gso_size) {
-		count->passed_gso++;
+		tally(&count->passed_gso);
 		return TC_ACT_UNSPEC;
 	}
 	if (!plain_tunnel_packet(skb, packet, count))
@@ -249,7 +247,7 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
 	    !bpf_skb_pull_data(skb, skb->len < VXLAN_HEADERS ? skb->len : VXLAN_HEADERS))
 		parsed = parse_vxlan(skb, config, count, packet);
 	if (parsed == PARSED_INCOMPLETE)
-		count->passed_truncated++;
+		tally(&count->passed_truncated);
 	if (parsed != PARSED_OURS)
 		return TC_ACT_UNSPEC;
 	map_ipv4(sender_address, packet->ip->saddr);
@@ -257,7 +255,7 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
 	if (guard_refuses(config, packet, *sender, sender_address, count))
 		return TC_ACT_SHOT;
 	if (packet->fragment) {
-		count->passed_fragment++;
+		tally(&count->passed_fragment);
 		return TC_ACT_UNSPEC;
 	}
 	return TC_ACT_OK;

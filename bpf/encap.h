@@ -116,15 +116,15 @@ static __always_inline bool find_next_hop(struct __sk_buff *skb, const struct co
 	hop->ifindex = config->underlay_ifindex;
 	result = bpf_fib_lookup(skb, hop, sizeof(*hop), BPF_FIB_LOOKUP_OUTPUT);
 	if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
-		count->passed_too_big++;
+		tally(&count->passed_too_big);
 		return false;
 	}
 	if (result != BPF_FIB_LKUP_RET_SUCCESS) {
-		count->passed_no_next_hop++;
+		tally(&count->passed_no_next_hop);
 		return false;
 	}
 	if (hop->ifindex != config->underlay_ifindex) {
-		count->passed_other_interface++;
+		tally(&count->passed_other_interface);
 		return false;
 	}
 	return true;
@@ -146,7 +146,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct confi
 	write_tunnel_header(&tunnel, config, subnet, length, source_port(skb, config),
 			    outer_tos(inner_tos));
 	if (bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS)) {
-		count->passed_helper_failed++;
+		tally(&count->passed_helper_failed);
 		return TC_ACT_UNSPEC;
 	}
 	/* The room is there and linear, and so is what was read before: from here on nothing fails
@@ -174,7 +174,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct confi
 		vtep->packets_out++;
 		vtep->bytes_out += length + sizeof(*ethernet);
 	}
-	count->taken++;
+	tally(&count->taken);
 	return bpf_redirect(config->underlay_ifindex, 0);
 }
 
@@ -190,17 +190,17 @@ static __always_inline struct iphdr *take_inner(struct cursor *cursor, const str
 	__u32 length;
 
 	if (!inner || inner->version != 4) {
-		count->passed_truncated++;
+		tally(&count->passed_truncated);
 		return NULL;
 	}
 	if (inner->ihl != sizeof(*inner) / 4) {
-		count->passed_ip_options++;
+		tally(&count->passed_ip_options);
 		return NULL;
 	}
 	length = bpf_ntohs(inner->tot_len);
 	if (length < sizeof(*inner) || length + sizeof(struct ethhdr) > skb->len ||
 	    length + TUNNEL_OVERHEAD > 0xffff) {
-		count->passed_truncated++;
+		tally(&count->passed_truncated);
 		return NULL;
 	}
 	return inner;
@@ -212,11 +212,11 @@ static __always_inline struct subnet_value *find_tunnel(__be32 address, struct l
 	struct subnet_value *subnet = find_subnet(address);
 
 	if (!subnet) {
-		count->passed_no_subnet++;
+		tally(&count->passed_no_subnet);
 		return NULL;
 	}
 	if (subnet->transport != TRANSPORT_VXLAN) {
-		count->passed_other_transport++;
+		tally(&count->passed_other_transport);
 		return NULL;
 	}
 	return subnet;
@@ -234,7 +234,7 @@ static __always_inline int lane_1_out(struct __sk_buff *skb, const struct config
 
 	ethernet = cursor_take(&cursor, sizeof(*ethernet));
 	if (!ethernet || ethernet->h_proto != bpf_htons(ETH_P_IP)) {
-		count->passed_not_ipv4++;
+		tally(&count->passed_not_ipv4);
 		return TC_ACT_UNSPEC;
 	}
 	inner = take_inner(&cursor, skb, count);

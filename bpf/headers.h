@@ -22,6 +22,7 @@
 #define IP_DEFAULT_TTL	 64
 #define TCP_LONGEST	 60
 #define IP_LONGEST	 60 /* with options */
+#define IP_OPTION_WORDS	 10
 #define ECN_MASK	 3
 #define ECN_ECT_1	 1
 #define ECN_ECT_0	 2
@@ -70,8 +71,22 @@ static __always_inline void *cursor_take(struct cursor *cursor, __u32 size)
 
 	if (header + size > cursor->end)
 		return NULL;
+	/* Else clang compares the pointer with 0 for the caller, which wants CAP_PERFMON. */
+	__builtin_assume(header != NULL);
 	cursor->at = header + size;
 	return header;
+}
+
+/* Skips IP options, 0 to 10 words. One by one: without CAP_PERFMON the verifier lets only constants
+ * be added to a packet pointer. */
+static __always_inline bool cursor_skip_options(struct cursor *cursor, __u32 words)
+{
+#pragma unroll
+	for (__u32 i = 0; i < IP_OPTION_WORDS; i++) {
+		if (i < words && !cursor_take(cursor, sizeof(__u32)))
+			return false;
+	}
+	return true;
 }
 
 /* An IPv4 address in the form the maps have. */

@@ -67,21 +67,21 @@ static __always_inline bool take_flow(struct cursor *cursor, const struct iphdr 
 	__u8 *tcp;
 
 	if (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET)) {
-		count->passed_fragment++;
+		tally(&count->passed_fragment);
 		return false;
 	}
 	if (ip->ttl <= 1) {
-		count->passed_ttl++;
+		tally(&count->passed_ttl);
 		return false;
 	}
 	if (ip->protocol == IPPROTO_TCP) {
 		tcp = cursor_take(cursor, sizeof(struct tcphdr));
 		if (!tcp) {
-			count->passed_truncated++;
+			tally(&count->passed_truncated);
 			return false;
 		}
 		if (tcp[TCP_FLAGS] & TCP_ENDING) {
-			count->passed_not_established++;
+			tally(&count->passed_not_established);
 			return false;
 		}
 		flow->header = (tcp[12] >> 4) * 4;
@@ -89,12 +89,12 @@ static __always_inline bool take_flow(struct cursor *cursor, const struct iphdr 
 	} else if (ip->protocol == IPPROTO_UDP) {
 		ports = cursor_take(cursor, sizeof(*ports));
 		if (!ports) {
-			count->passed_truncated++;
+			tally(&count->passed_truncated);
 			return false;
 		}
 		flow->header = sizeof(*ports);
 	} else {
-		count->passed_not_tcp_udp++;
+		tally(&count->passed_not_tcp_udp);
 		return false;
 	}
 	flow->tuple.ipv4.saddr = ip->saddr;
@@ -140,29 +140,29 @@ static __always_inline bool entry_proves(const struct nf_conn *entry, __u8 dir, 
 		value = terms->accept_value[CT_REPLY];
 	}
 	if (is_translated(entry)) {
-		count->passed_translated++;
+		tally(&count->passed_translated);
 		return false;
 	}
 	if ((entry->mark & mask) != value || !value) {
-		count->passed_not_accepted++;
+		tally(&count->passed_not_accepted);
 		return false;
 	}
 	if ((status & (CT_CONFIRMED | CT_ASSURED)) != (CT_CONFIRMED | CT_ASSURED) ||
 	    status & (CT_DYING | CT_SEQUENCE_ADJUSTED | CT_UNTRACKABLE | CT_OFFLOADED)) {
-		count->passed_not_established++;
+		tally(&count->passed_not_established);
 		return false;
 	}
 	if (protocol == IPPROTO_TCP) {
 		refresh = terms->tcp_refresh;
 		if (entry->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED) {
-			count->passed_not_established++;
+			tally(&count->passed_not_established);
 			return false;
 		}
 	}
 	/* Conntrack does not see what goes by here: before it forgets the flow, a packet goes its
 	 * way. */
 	if ((__s32)(entry->timeout - (__u32)bpf_jiffies64()) < (__s32)refresh) {
-		count->passed_expiring++;
+		tally(&count->passed_expiring);
 		return false;
 	}
 	return true;
@@ -181,14 +181,14 @@ static __always_inline bool is_accepted(struct __sk_buff *skb, struct flow *flow
 	if (!entry) {
 		if (terms->mode == SHORTCUT_ALWAYS)
 			return true;
-		count->passed_no_connection++;
+		tally(&count->passed_no_connection);
 		return false;
 	}
 	if (terms->mode == SHORTCUT_ALWAYS) {
 		/* No rule has to see it, but its addresses have to be changed. */
 		accepted = !is_translated(entry);
 		if (!accepted)
-			count->passed_translated++;
+			tally(&count->passed_translated);
 	} else {
 		accepted = entry_proves(entry, opts.dir, protocol, terms, count);
 	}
@@ -222,16 +222,16 @@ static __always_inline int lane_2_out(struct __sk_buff *skb, const struct config
 	__u32 longest;
 
 	if (!terms) {
-		count->passed_switched_off++;
+		tally(&count->passed_switched_off);
 		return TC_ACT_UNSPEC;
 	}
 	ethernet = cursor_take(&cursor, sizeof(*ethernet));
 	if (!ethernet || ethernet->h_proto != bpf_htons(ETH_P_IP)) {
-		count->passed_not_ipv4++;
+		tally(&count->passed_not_ipv4);
 		return TC_ACT_UNSPEC;
 	}
 	if (skb->vlan_present) {
-		count->passed_vlan++;
+		tally(&count->passed_vlan);
 		return TC_ACT_UNSPEC;
 	}
 	inner = take_inner(&cursor, skb, count);
@@ -244,22 +244,22 @@ static __always_inline int lane_2_out(struct __sk_buff *skb, const struct config
 	container = find_endpoint(inner->saddr);
 	if (!container || container->ifindex != skb->ifindex ||
 	    !same_mac(container->mac, ethernet->h_source)) {
-		count->passed_foreign_source++;
+		tally(&count->passed_foreign_source);
 		return TC_ACT_UNSPEC;
 	}
 	if (!same_mac(container->gateway_mac, ethernet->h_dest)) {
-		count->passed_not_routed++;
+		tally(&count->passed_not_routed);
 		return TC_ACT_UNSPEC;
 	}
 	longest = packet_length(skb, inner, &flow);
 	if (longest > terms->mtu) {
-		count->passed_too_big++;
+		tally(&count->passed_too_big);
 		return TC_ACT_UNSPEC;
 	}
 	if (!is_accepted(skb, &flow, inner->protocol, terms, count))
 		return TC_ACT_UNSPEC;
 	if (slow_turn(&container->slow_out_at, now)) {
-		count->passed_refresh++;
+		tally(&count->passed_refresh);
 		return TC_ACT_UNSPEC;
 	}
 	subnet = *found;
@@ -285,24 +285,24 @@ lane_2_receiver(struct __sk_buff *skb, const struct config_value *config,
 	struct flow flow = {};
 
 	if (!terms) {
-		count->passed_switched_off++;
+		tally(&count->passed_switched_off);
 		return NULL;
 	}
 	if (!plain_tunnel_packet(skb, packet, count))
 		return NULL;
 	if (!same_mac(packet->inner_ethernet->h_dest, config->overlay_mac)) {
-		count->passed_not_routed++;
+		tally(&count->passed_not_routed);
 		return NULL;
 	}
 	if (inner->version != 4 || inner->ihl != sizeof(*inner) / 4) {
-		count->passed_ip_options++;
+		tally(&count->passed_ip_options);
 		return NULL;
 	}
 	/* Whatever the guard is told to let through, what comes from nowhere goes the long way. */
 	subnet = find_subnet(inner->saddr);
 	if (!sender || !subnet || subnet->transport == TRANSPORT_LOCAL ||
 	    !same_address(subnet->vtep, sender_address)) {
-		count->passed_foreign_source++;
+		tally(&count->passed_foreign_source);
 		return NULL;
 	}
 	cursor.at = (void *)(inner + 1);
@@ -310,21 +310,21 @@ lane_2_receiver(struct __sk_buff *skb, const struct config_value *config,
 		return NULL;
 	container = find_endpoint(inner->daddr);
 	if (!container) {
-		count->passed_no_endpoint++;
+		tally(&count->passed_no_endpoint);
 		return NULL;
 	}
 	if (skb->gso_size && container->forwards) {
-		count->passed_forwarder++;
+		tally(&count->passed_forwarder);
 		return NULL;
 	}
 	if (packet_length(skb, inner, &flow) > container->mtu) {
-		count->passed_too_big++;
+		tally(&count->passed_too_big);
 		return NULL;
 	}
 	if (!is_accepted(skb, &flow, inner->protocol, terms, count))
 		return NULL;
 	if (slow_turn(&container->slow_in_at, now)) {
-		count->passed_refresh++;
+		tally(&count->passed_refresh);
 		return NULL;
 	}
 	return container;

@@ -229,6 +229,7 @@ internal sealed partial class AgentFlags
         Shortcut = Shortcut(),
         ShortcutMark = ShortcutMark(),
         LiberalFile = Path.Combine(AgentOptions.Folder(NotEmpty(_runDir), _instance.Value), "tcp_be_liberal.before"),
+        IsAskedFor = Datapath() == DatapathChoice.Bpf,
         Attachment = _bpfAttach.Value switch
         {
             "auto" => LaneAttachment.Auto,

@@ -83,6 +83,10 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
         {
             throw new DatapathException($"{e.Message}: VNI {device.Vni} on UDP port {device.Port} is in use by another device (ip -d link show type vxlan). Remove it, or set another Backend.VNI or Backend.Port in the config", e);
         }
+        catch (NetlinkException e) when (e.AddressInUse)
+        {
+            throw new DatapathException($"{e.Message}: UDP port {device.Port} is in use (ip -d link show type vxlan; ss -lunp). Stop what uses it, or set another Backend.Port in the config", e);
+        }
         catch (NetlinkException e)
         {
             throw new DatapathException($"{e.Message}: {device.Name} cannot be had", e);

@@ -7,7 +7,8 @@ namespace Accelerated.Interop.Libbpf;
 /// <summary>Attaches tc programs as direct-action filters under the clsact qdisc: the way of kernels without tcx.</summary>
 /// <remarks>
 /// All calls work in the network namespace of the calling thread. A filter stays until it is removed, or its interface is. A program that
-/// returns TC_ACT_UNSPEC lets the next filter decide. Nothing here says who made a qdisc: remember what <see cref="Attach"/> answered.
+/// returns TC_ACT_UNSPEC lets the next filter decide. The qdisc is never removed: others may use it, and taking it away stops an interface's
+/// queues for a moment.
 /// </remarks>
 public static unsafe class Clsact
 {
@@ -53,8 +54,13 @@ public static unsafe class Clsact
     public static uint? FindProgram(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
     {
         LibbpfApi.EnsureLoaded();
-        if (FindQdisc(interfaceIndex) is null)
-            return null;
+        using (var route = RouteSocket.Open())
+        {
+            // Asked for a filter of a list that is empty, the kernel answers EINVAL ("Cannot find specified filter chain").
+            if (FindFilter(route, interfaceIndex, hook, slot) is null)
+                return null;
+        }
+
         var ((result, id), warnings) = LibbpfLog.Capture(() =>
         {
             var at = Hook(interfaceIndex, Point(hook));
@@ -79,25 +85,14 @@ public static unsafe class Clsact
     public static bool Detach(int interfaceIndex, TcxHook hook, TcFilterSlot slot)
     {
         using var route = RouteSocket.Open();
-        if (!IsOn(hook, FindQdisc(route, interfaceIndex))
-            || route.GetFilters(interfaceIndex, Parent(hook)).FirstOrDefault(f => IsIn(slot, f)) is not { } filter)
+        if (FindFilter(route, interfaceIndex, hook, slot) is not { } filter)
             return false;
         route.Execute(RouteRequest.DeleteFilter(interfaceIndex, Parent(hook), filter with { Kind = FilterKind }));
         return true;
     }
 
-    /// <summary>Removes the clsact qdisc if no filter is left under it. Only for one that <see cref="Attach"/> made. Needs no libbpf.</summary>
-    /// <returns>Whether it was removed; false also when there is none.</returns>
-    public static bool RemoveQdiscIfUnused(int interfaceIndex)
-    {
-        using var route = RouteSocket.Open();
-        if (FindQdisc(route, interfaceIndex) != QdiscKind
-            || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactIngress).Count > 0
-            || route.GetFilters(interfaceIndex, TrafficControlMessages.ClsactEgress).Count > 0)
-            return false;
-        route.Execute(RouteRequest.DeleteClsact(interfaceIndex));
-        return true;
-    }
+    private static TrafficFilter? FindFilter(RouteSocket route, int interfaceIndex, TcxHook hook, TcFilterSlot slot) =>
+        IsOn(hook, FindQdisc(route, interfaceIndex)) ? route.GetFilters(interfaceIndex, Parent(hook)).FirstOrDefault(f => IsIn(slot, f)) : null;
 
     private static uint Parent(TcxHook hook) =>
         hook == TcxHook.Ingress ? TrafficControlMessages.ClsactIngress : TrafficControlMessages.ClsactEgress;

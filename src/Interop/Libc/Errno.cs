@@ -20,6 +20,7 @@ internal static class Errno
     internal const int EBADMSG = 74;
     internal const int EPROTONOSUPPORT = 93;
     internal const int EOPNOTSUPP = 95;
+    internal const int EADDRINUSE = 98;
     internal const int EADDRNOTAVAIL = 99;
     internal const int ENETUNREACH = 101;
     internal const int ENOBUFS = 105;

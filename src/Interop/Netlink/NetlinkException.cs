@@ -17,6 +17,9 @@ public sealed class NetlinkException : NativeException
     /// <summary>Whether the kernel refused because what was to be made is there already (EEXIST).</summary>
     public bool AlreadyExists => Errno == Native.Errno.EEXIST;
 
+    /// <summary>Whether an address or port is in use already (EADDRINUSE).</summary>
+    public bool AddressInUse => Errno == Native.Errno.EADDRINUSE;
+
     /// <summary>The exception for bytes that do not parse: EBADMSG, with what is wrong in place of the kernel's words.</summary>
     internal static NetlinkException Malformed(string what) => new("parse netlink message", Native.Errno.EBADMSG, what);
 }

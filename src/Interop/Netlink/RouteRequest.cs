@@ -179,11 +179,6 @@ public sealed class RouteRequest
             Errno.ENOENT,
             Errno.ENODEV);
 
-    /// <summary>Removes the clsact qdisc with all its filters (<c>tc qdisc delete dev IF clsact</c>).</summary>
-    /// <remarks>ENOENT and ENODEV succeed: it is gone, alone or with its interface.</remarks>
-    internal static RouteRequest DeleteClsact(int interfaceIndex) =>
-        new($"delete qdisc clsact dev #{interfaceIndex}", Rtnl.RTM_DELQDISC, 0, TrafficControlMessages.Clsact(interfaceIndex), Errno.ENOENT, Errno.ENODEV);
-
     /// <summary>The description.</summary>
     public override string ToString() => Description;
 

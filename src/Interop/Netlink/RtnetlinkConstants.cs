@@ -25,7 +25,6 @@ internal static class Rtnl
     internal const ushort RTM_NEWRULE = 32;
     internal const ushort RTM_DELRULE = 33;
     internal const ushort RTM_NEWQDISC = 36;
-    internal const ushort RTM_DELQDISC = 37;
     internal const ushort RTM_GETQDISC = 38;
     internal const ushort RTM_NEWTFILTER = 44;
     internal const ushort RTM_DELTFILTER = 45;

@@ -10,7 +10,6 @@ internal static class TrafficControlMessages
     internal const uint ClsactEgress = 0xfffffff3;
 
     private const ushort TCA_KIND = 1;
-    private const uint ClsactHandle = 0xffff0000;
     private const ushort ETH_P_ALL = 3;
 
     internal static NetlinkWriter Get(int interfaceIndex, uint parent = 0) =>
@@ -27,11 +26,6 @@ internal static class TrafficControlMessages
                 tcm_info = (uint)filter.Priority << 16 | BinaryPrimitives.ReverseEndianness(ETH_P_ALL),
             })
             .Text(TCA_KIND, filter.Kind);
-
-    internal static NetlinkWriter Clsact(int interfaceIndex) =>
-        new NetlinkWriter()
-            .Struct(new TcMsg { tcm_ifindex = interfaceIndex, tcm_handle = ClsactHandle, tcm_parent = TC_H_CLSACT })
-            .Text(TCA_KIND, "clsact");
 
     internal static QueueDiscipline DecodeQdisc(ReadOnlySpan<byte> payload)
     {

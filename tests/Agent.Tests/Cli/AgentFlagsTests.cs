@@ -44,6 +44,8 @@ public sealed class AgentFlagsTests
         { "--guard-allow=203.0.113.0/33", "--guard-allow=203.0.113.0/33: 203.0.113.0/33 is not an IPv4 network like 203.0.113.0/24, or an address" },
         { "FLANNELD_GUARD_ALLOW=2001:db8::/32", "FLANNELD_GUARD_ALLOW=2001:db8::/32: 2001:db8::/32 is not an IPv4 network like 203.0.113.0/24, or an address" },
         { "--guard-allow=203.0.113", "--guard-allow=203.0.113: 203.0.113 is not an IPv4 network like 203.0.113.0/24, or an address" },
+        { "--bpf-attach=xdp", "--bpf-attach=xdp: expected auto, tcx or clsact" },
+        { "--bpf-compile=yes", "--bpf-compile=yes: expected auto, always or never" },
         { "--tunnel-in=kernel", "--tunnel-in=kernel: expected auto, bpf or driver" },
         { "--subnet-lease-renew-margin=0", "--subnet-lease-renew-margin=0: expected 1 to 1439 minutes" },
         { "--subnet-lease-renew-margin=1440", "--subnet-lease-renew-margin=1440: expected 1 to 1439 minutes" },

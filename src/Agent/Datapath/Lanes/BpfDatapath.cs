@@ -1,3 +1,4 @@
+using System.Globalization;
 using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
@@ -30,6 +31,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     private TimeSpan? _lookAgain;
     private LanesUnavailableException? _unavailable = new("not tried yet");
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
+    private IReadOnlyList<(string Map, int Capacity, int LeftOut)> _full = [];
 
     /// <inheritdoc/>
     public string Name => Volatile.Read(ref _unavailable) is null ? "bpf" : kernel.Name;
@@ -88,7 +90,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
                 Interfaces = new HashSet<int>([.. report.Interfaces, .. containers.Select(c => c.Port), .. containers.Select(c => c.GatewayIndex)]),
                 Containers = _shortcut.Closed is null ? desired.Devices[0].Subnet : null,
                 Problems = Problems(),
-                RetryAfter = _lookAgain is { } soon ? Earlier(report.RetryAfter, soon) : report.RetryAfter,
+                // A peer that goes makes room; rules that change silently have to be looked at.
+                RetryAfter = _full.Count > 0 || _lookAgain is not null ? Earlier(report.RetryAfter, _lookAgain ?? Retry) : report.RetryAfter,
             };
         }
         catch (Exception e) when (e is LanesUnavailableException or NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
@@ -155,7 +158,9 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (survey.LanesOff is [var culprit, ..])
             throw new LanesUnavailableException(culprit) { Remedy = "the message says what; the agent notices" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        changes.AddRange(LaneMaps.Apply(_program, device, index, tunnelIn: _tunnelInOff is null, desired.Firewall.Guard, desired.MayPrune));
+        var maps = LaneMaps.Apply(_program, device, index, tunnelIn: _tunnelInOff is null, desired.Firewall.Guard, desired.MayPrune);
+        changes.AddRange(maps.Changes);
+        _full = maps.Full;
         changes.AddRange(_shortcut.Apply(_program, _objects, device, containers, survey, followed));
         // Links last: a program runs only when the maps say what it needs.
         if (_hooks.Ensure(_shortcut.UnderlayIn ?? _program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
@@ -192,8 +197,20 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     {
         var problems = new List<Problem>();
         if (_unavailable is { } why)
-            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
-        else if (_objects.Setbacks is { Count: > 0 } setbacks)
+        {
+            if (options.IsAskedFor)
+                problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
+            return problems;
+        }
+
+        if (_full.Count > 0)
+        {
+            var full = string.Join("; ", _full.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Map} is full with {f.Capacity} entries, {f.LeftOut} are left out")));
+            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-map-full", $"the cluster is too large for the maps of the eBPF lanes: {full}",
+                "nothing breaks: the kernel's driver carries what is left out, and while nodes are left out the guard only counts; --datapath=kernel uses the driver for all"));
+        }
+
+        if (_objects.Setbacks is { Count: > 0 } setbacks)
         {
             problems.Add(new Problem(ProblemSeverity.Warning, "bpf-object",
                 $"not the eBPF object that was asked for: {LaneFaults.OneLine(string.Join("; ", setbacks.Select(s => $"{s.Key}: {s.Value}")))}",

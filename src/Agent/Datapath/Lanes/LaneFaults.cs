@@ -9,7 +9,7 @@ internal static class LaneFaults
     private const string Service = "systemd: CapabilityBoundingSet= and AmbientCapabilities=";
 
     private static readonly (Capability Capability, string Name)[] Needed =
-        [(Capability.Bpf, "CAP_BPF"), (Capability.NetAdmin, "CAP_NET_ADMIN"), (Capability.Perfmon, "CAP_PERFMON")];
+        [(Capability.Bpf, "CAP_BPF"), (Capability.NetAdmin, "CAP_NET_ADMIN")];
 
     /// <summary>The exception for a failure of the kernel, a library or a file system.</summary>
     public static LanesUnavailableException Explain(Exception failure) => failure switch
@@ -38,7 +38,10 @@ internal static class LaneFaults
     public static LanesUnavailableException Refused(string name, IEnumerable<string> setbacks, VerifierException? refusal)
     {
         var reason = $"the eBPF object {name} cannot be used: {OneLine(string.Join("; ", setbacks))}";
-        var remedy = "report this with the output of uname -r; where clang, libbpf-dev and linux-libc-dev are installed, --bpf-compile=always compiles for this kernel";
+        // The verifier lets a process without CAP_PERFMON do less.
+        var remedy = !ProcessCapabilities.Has(Capability.Perfmon) && !ProcessCapabilities.Has(Capability.SysAdmin) && refusal is not null
+            ? $"give the service CAP_PERFMON ({Service}) and restart it"
+            : "report this with the output of uname -r; where clang, libbpf-dev and linux-libc-dev are installed, --bpf-compile=always compiles for this kernel";
         return refusal is null ? new(reason) { Remedy = remedy, IsLasting = true } : new(reason, refusal) { Remedy = remedy, IsLasting = true };
     }
 
@@ -46,14 +49,12 @@ internal static class LaneFaults
     public static string OneLine(string text) =>
         string.Join(" | ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 
-    private static LanesUnavailableException NotPermitted(NativeException refused)
-    {
-        var missing = ProcessCapabilities.Has(Capability.SysAdmin) ? [] : Needed.Where(n => !ProcessCapabilities.Has(n.Capability)).Select(n => n.Name).ToList();
-        // The verifier lets a process without CAP_PERFMON do less; lane 1 needs none of it.
-        if (refused is not VerifierException && missing.Count > 1)
-            missing.Remove("CAP_PERFMON");
-        return missing.Count > 0
-            ? new($"the agent lacks {string.Join(" and ", missing)} ({OneLine(refused.Message)})", refused)
+    private static List<string> Missing() =>
+        ProcessCapabilities.Has(Capability.SysAdmin) ? [] : [.. Needed.Where(n => !ProcessCapabilities.Has(n.Capability)).Select(n => n.Name)];
+
+    private static LanesUnavailableException NotPermitted(NativeException refused) =>
+        Missing() is { Count: > 0 } missing
+            ? new($"the agent lacks {string.Join(" and ", missing)} ({refused.Operation}: not permitted)", refused)
             {
                 Remedy = $"give it to the service ({Service}) and restart it, or run the agent as root",
                 IsLasting = true,
@@ -63,5 +64,4 @@ internal static class LaneFaults
                 Remedy = "look for a seccomp filter (systemd: SystemCallFilter=bpf) and for kernel lockdown, and restart the agent",
                 IsLasting = true,
             };
-    }
 }

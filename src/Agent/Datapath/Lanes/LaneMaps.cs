@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 using Accelerated.Agent.State;
+using Accelerated.Interop.Libbpf;
 using Accelerated.Interop.Libbpf.Overlay;
 using SubnetKey = Accelerated.Interop.Libbpf.Overlay.SubnetKey;
 
@@ -15,10 +16,11 @@ internal static class LaneMaps
 {
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
-    /// <summary>Applies a device's peers and configuration; returns each change in words.</summary>
-    public static List<string> Apply(LaneProgram program, OverlayDevice device, int deviceIndex, bool tunnelIn, GuardSpec guard, bool mayPrune)
+    /// <summary>Applies a device's peers and configuration. What does not fit into a map is left out; all else works.</summary>
+    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, bool tunnelIn, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
+        var leftOut = new Dictionary<BpfMap, int>();
         var wantedVteps = device.Peers.Select(p => p.Remote).ToHashSet();
         var wantedSubnets = device.Peers.ToDictionary(p => p.Subnet, p => Value(p.Remote, p.VtepMac, OverlayTransport.Vxlan));
         wantedSubnets[device.Subnet] = Value(device.Local, device.Mac, OverlayTransport.Local);
@@ -26,8 +28,8 @@ internal static class LaneMaps
         var vteps = program.Vteps.Keys<VtepKey>().Select(k => k.Address.ToIPAddress()).ToHashSet();
         foreach (var vtep in wantedVteps.Except(vteps))
         {
-            program.Vteps.TryAdd(VtepKey.From(vtep), default(VtepValue));
-            changes.Add($"add {vtep} to the map of VTEPs");
+            if (Fits(program.Vteps, leftOut, () => program.Vteps.TryAdd(VtepKey.From(vtep), default(VtepValue))))
+                changes.Add($"add {vtep} to the map of VTEPs");
         }
 
         var allowed = program.GuardAllow.Keys<SubnetKey>().Select(k => k.ToIPNetwork()).ToHashSet();
@@ -46,21 +48,26 @@ internal static class LaneMaps
         var subnets = program.Subnets.ReadAll<SubnetKey, SubnetValue>().ToDictionary(e => e.Key.ToIPNetwork(), e => e.Value);
         foreach (var (subnet, value) in wantedSubnets)
         {
-            if (subnets.TryGetValue(subnet, out var there) && Same(there, value))
+            var isThere = subnets.TryGetValue(subnet, out var there);
+            if (isThere && Same(there, value))
                 continue;
-            program.Subnets.Update(SubnetKey.From(subnet), value);
+            if (!Fits(program.Subnets, leftOut, () => Set(program.Subnets, SubnetKey.From(subnet), value, isThere)))
+                continue;
             changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
-        var config = Config(device, deviceIndex, guard.Mode, tunnelIn);
+        // With a full map an unknown sender may be a peer that found no room: only count.
+        var mode = leftOut.ContainsKey(program.Vteps) && guard.Mode != OverlayGuard.Off ? OverlayGuard.Observe : guard.Mode;
+        var config = Config(device, deviceIndex, mode, tunnelIn);
         if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {guard.Mode}, {(tunnelIn ? "eBPF" : "the driver")} decapsulates");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {(tunnelIn ? "eBPF" : "the driver")} decapsulates");
         }
 
+        var report = new LaneMapReport(changes, [.. leftOut.Select(l => (l.Key.Name, l.Key.MaxEntries, l.Value))]);
         if (!mayPrune)
-            return changes;
+            return report;
         foreach (var subnet in subnets.Keys.Where(s => !wantedSubnets.ContainsKey(s)))
         {
             program.Subnets.Delete(SubnetKey.From(subnet));
@@ -73,7 +80,36 @@ internal static class LaneMaps
             changes.Add($"remove {vtep} from the map of VTEPs");
         }
 
-        return changes;
+        return report;
+    }
+
+    /// <summary>Writes to a map; what finds no room is counted.</summary>
+    private static bool Fits(BpfMap map, Dictionary<BpfMap, int> leftOut, Action write)
+    {
+        try
+        {
+            write();
+            return true;
+        }
+        catch (BpfMapFullException)
+        {
+            leftOut[map] = leftOut.GetValueOrDefault(map) + 1;
+            return false;
+        }
+    }
+
+    private static void Set(BpfMap map, SubnetKey key, SubnetValue value, bool isThere)
+    {
+        try
+        {
+            map.Update(key, value);
+        }
+        catch (BpfMapFullException) when (isThere)
+        {
+            // Before Linux 6.13 a full trie has no room for the new value of a key it holds. The old one would lead to the wrong node.
+            map.Delete(key);
+            map.Update(key, value);
+        }
     }
 
     private static SubnetValue Value(IPAddress vtep, Interop.MacAddress mac, OverlayTransport transport) =>

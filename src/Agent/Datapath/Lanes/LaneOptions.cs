@@ -19,6 +19,9 @@ public sealed record LaneOptions(string PinDirectory, bool TunnelIn)
     /// <summary>Where the value of nf_conntrack_tcp_be_liberal from before us is kept.</summary>
     public required string LiberalFile { get; init; }
 
+    /// <summary>Whether the operator asked for the lanes by name: then it is a problem when they are off, else only a fact.</summary>
+    public bool IsAskedFor { get; init; }
+
     /// <summary><c>--bpf-attach</c>.</summary>
     public LaneAttachment Attachment { get; init; }
 
