@@ -168,6 +168,8 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
                 Found(RuleEffect.SeesEach, $"the elements of @{match.Set} come and go by themselves");
             if (answer == Answer.Maybe && match.Keys.Any(k => k.Field == PacketField.TcpFlags))
                 Found(RuleEffect.SeesEach, "tcp flags");
+            if (answer == Answer.Maybe && match.Keys.Any(k => k.Field == PacketField.Fragment))
+                Found(RuleEffect.SeesEach, "ip frag-off");
         }
 
         void TellOpaque(OpaqueStep opaque)
