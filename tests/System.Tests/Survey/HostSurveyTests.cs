@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
@@ -142,19 +141,16 @@ public sealed class HostSurveyTests : IDisposable
         var again = Median(_ => { });
         var changed = Median(i => _host.Nft($"add rule ip filter FORWARD tcp dport {i + 1} counter"));
 
-        TestContext.Current.SendDiagnosticMessage("1000 rules: {0:F2} ms when nothing changed, {1:F2} ms after a change", again, changed);
-        TestContext.Current.AddAttachment("cost", $"unchanged {again:F2} ms, changed {changed:F2} ms");
+        TestContext.Current.SendDiagnosticMessage("1000 rules: {0:F2} ms of CPU when nothing changed, {1:F2} ms after a change", again, changed);
+        Assert.True(again * 3 < changed, $"{again:F2} ms when nothing changed, {changed:F2} ms after a change");
 
-        // Far above what was measured: a busy machine is no failure, reading everything each time is.
-        Assert.InRange(changed, 0, 500);
-        Assert.InRange(again, 0, changed);
-
+        // Of CPU: the machine may be busy with other things.
         double Median(Action<int> before) => Enumerable.Range(0, 15).Select(i =>
         {
             before(i);
-            var start = Stopwatch.GetTimestamp();
+            var start = Environment.CpuUsage.TotalTime;
             _host.Look();
-            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            return (Environment.CpuUsage.TotalTime - start).TotalMilliseconds;
         }).Order().ElementAt(7);
     }
 
