@@ -37,7 +37,8 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
         ArgumentNullException.ThrowIfNull(containerInterfaces);
         ArgumentNullException.ThrowIfNull(ownPrograms);
 
-        var judge = new SurveyJudge(device, containerInterfaces, ownTable, ownPrograms);
+        // Copies: a caller may keep its collections and change them.
+        var judge = new SurveyJudge(device, [.. containerInterfaces], ownTable, ownPrograms.ToHashSet());
         var unreadable = new List<string>();
         var rules = Try(unreadable, FilterRules.None, () => ReadNftables(judge));
         var legacy = Try(unreadable, FilterRules.None, IptablesLegacy.Read);
