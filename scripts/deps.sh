@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
-#   scripts/deps.sh         iproute2, nftables, ping, tcpdump, iperf3, bpftool, clang and libbpf's headers; etcd under artifacts/tools
+#   scripts/deps.sh         iproute2, nftables, iptables, ping, tcpdump, iperf3, bpftool, clang and libbpf's headers; etcd under artifacts/tools
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
-lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool)
+lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux iptables-nft:iptables clang:clang bpftool:bpftool)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 policy=/usr/sbin/policy-rc.d
