@@ -1,4 +1,3 @@
-using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Interop.Libbpf;
 using Accelerated.System.Tests.Netlink;
 
