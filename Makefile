@@ -8,6 +8,13 @@ DATAPATH ?= auto
 LAB ?= lab
 LINK ?= switch
 
+# The benchmark's: make bench-datapath ROUNDS=3 ARMS=kernel,lanes WORKLOADS=stream,rr
+ROUNDS ?= 10
+SECONDS ?= 1
+ARMS ?= all
+WORKLOADS ?= all
+GATE ?= 1
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -30,17 +37,21 @@ LAB_FRONT := artifacts/dotnet/bin/Accelerated.Lab/release/accelerated-lab.dll
 LAB_ENVIRONMENT = PATH="$$PATH" $(foreach name,NO_COLOR DOTNET_ROOT ACCELERATED_BIN ACCELERATED_ETCD ACCELERATED_ETCDCTL,\
 	$(if $($(name)),$(name)=$(call quote,$($(name)))))
 RUN_LAB = $(SUDO) env $(LAB_ENVIRONMENT) dotnet $(LAB_FRONT)
+# A lab of its own, unless LAB names one: a lab left up is not to be replaced by a measurement.
+BENCH_LAB = $(if $(filter file,$(origin LAB)),bench,$(LAB))
+RUN_BENCH = $(SUDO) env $(LAB_ENVIRONMENT) dotnet artifacts/dotnet/bin/Accelerated.Bench/release/accelerated-bench.dll
 LAB_OPTIONS = --lab $(call quote,$(LAB)) --nodes $(call quote,$(NODES)) --pods $(call quote,$(PODS)) \
 	--config $(call quote,$(CONFIG)) --datapath $(call quote,$(DATAPATH)) --link $(call quote,$(LINK))
 
 HOUSE := global.json Directory.Build.props Directory.Packages.props
 AGENT_INPUTS := $(HOUSE) $(shell find src $(wildcard bpf) -type f)
 LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
+BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src/Interop -type f)
 
-.PHONY: help deps build test demo lab-up lab-down lint format clean
+.PHONY: help deps build test demo lab-up lab-down bench-datapath lint format clean
 
 help: ## list the targets and variables
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nVariables of demo and lab-up:\n'
 	@printf '  %-14s %s\n' \
 		'NODES=2' 'hosts, 1 to 50' \
@@ -49,6 +60,12 @@ help: ## list the targets and variables
 		'DATAPATH=auto' 'or bpf, kernel, host-gw' \
 		'LAB=lab' 'name prefix, so that two labs can stand side by side' \
 		'LINK=switch' 'or direct: two nodes joined by one veth, for benchmarks'
+	@printf 'Variables of bench-datapath:\n'
+	@printf '  %-14s %s\n' \
+		'ROUNDS=10' 'how often everything is measured; SECONDS=1 how long each time' \
+		'ARMS=all' 'or some of bare,host-gw,kernel,lane1,lanes' \
+		'WORKLOADS=all' 'or some of stream,flows32,service,udp64,rr,crr' \
+		'GATE=1' 'or 0: success even if a floor is not met'
 	@printf 'Variable of test:\n  %-14s %s\n' 'FILTER=' 'only tests whose full name contains this'
 
 deps: ## install what the demo and the tests need, nothing that starts a daemon
@@ -67,6 +84,11 @@ artifacts/lab.built: $(LAB_INPUTS)
 	@$(call quietly,dotnet build tests/Lab --configuration Release --verbosity quiet)
 	@touch $@
 
+artifacts/bench.built: $(BENCH_INPUTS)
+	@echo 'build: the benchmark'
+	@$(call quietly,dotnet build tests/Bench --configuration Release --verbosity quiet)
+	@touch $@
+
 test: deps build ## run all tests; the last line sums them up (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) scripts/test.sh
 
@@ -78,6 +100,11 @@ lab-up: deps build ## build a lab, leave it running and say how to look into it
 
 lab-down: artifacts/lab.built ## remove every trace of a lab, also of a half-made one
 	@$(RUN_LAB) down --lab $(call quote,$(LAB))
+
+bench-datapath: deps build artifacts/bench.built ## measure the datapaths against each other; picture and figures in artifacts/bench
+	@scripts/deps.sh bench
+	@$(RUN_BENCH) datapath --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(ROUNDS)) --seconds $(call quote,$(SECONDS)) \
+		--arms $(call quote,$(ARMS)) --workloads $(call quote,$(WORKLOADS)) --gate $(call quote,$(GATE))
 
 lint: ## formatting, analyzers, lock files, whitespace; changes nothing
 	@scripts/lint.sh

@@ -3,6 +3,7 @@
 #
 #   scripts/deps.sh         iproute2, nftables, iptables, ipset, ping, tcpdump, iperf3, bpftool, clang and libbpf's headers; etcd under
 #                           artifacts/tools
+#   scripts/deps.sh bench   ethtool, for the offloads of the links that 'make bench-datapath' measures on
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -12,6 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
 lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool
     iptables-nft:iptables iptables-legacy:iptables ipset:ipset)
+bench_tools=(ethtool:ethtool)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 policy=/usr/sbin/policy-rc.d
@@ -129,11 +131,12 @@ lab)
     has_library libbpf.so.1 || packages+=(libbpf1)
     [[ -e /usr/include/bpf/bpf_helpers.h && -e /usr/include/linux/bpf.h ]] || packages+=(libbpf-dev linux-libc-dev)
     ;;
+bench) mapfile -t packages < <(missing_packages "${bench_tools[@]}") ;;
 lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
-*) die "unknown group '$group': use no argument or 'lint'" ;;
+*) die "unknown group '$group': use no argument, 'bench' or 'lint'" ;;
 esac
 want_etcd=no
-if [[ $group != lint ]] && ! has_etcd; then want_etcd=yes; fi
+if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi
 
 if [[ ${#packages[@]} -eq 0 && $want_etcd == no ]]; then
     exit 0

@@ -10,8 +10,9 @@ public sealed record IperfResult(double BitsPerSecond, long Retransmits, JsonEle
 {
     /// <summary>Reads the report of a client that has exited.</summary>
     /// <exception cref="LabException">iperf3 reports an error, or nothing that can be read.</exception>
-    internal static IperfResult Parse(CommandResult result)
+    public static IperfResult Parse(CommandResult result)
     {
+        ArgumentNullException.ThrowIfNull(result);
         try
         {
             using var document = JsonDocument.Parse(result.Stdout);

@@ -21,6 +21,7 @@ public sealed class KernelWatch : IDisposable
     private readonly uint _ownPort;
     private RouteMonitor? _routes;
     private NftablesMonitor? _rules;
+    private XfrmMonitor? _ipsec;
     private Concern _concern = new(new HashSet<int>(), [], [], null);
 
     /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
@@ -45,6 +46,15 @@ public sealed class KernelWatch : IDisposable
         {
             // ignoring: a kernel without nf_tables has no rules to watch; the loop reports the firewall itself.
         }
+
+        try
+        {
+            _ipsec = XfrmMonitor.Start(OnPolicyChange, OnFailure);
+        }
+        catch (NativeException)
+        {
+            // ignoring: a kernel without IPsec has no policies.
+        }
     }
 
     /// <summary>Says what concerns the loop from now on.</summary>
@@ -57,6 +67,7 @@ public sealed class KernelWatch : IDisposable
     {
         _routes?.Dispose();
         _rules?.Dispose();
+        _ipsec?.Dispose();
     }
 
     private void OnRouteEvent(RouteEvent happened)
@@ -87,8 +98,12 @@ public sealed class KernelWatch : IDisposable
 
     private void OnRulesEvent(NftablesEvent happened)
     {
-        if (!happened.Overrun && happened.PortId == _firewall.PortId)
-            return;
+        if (happened.Overrun || happened.PortId != _firewall.PortId)
+            OnPolicyChange();
+    }
+
+    private void OnPolicyChange()
+    {
         _policy.Note();
         _wake.Wake();
     }

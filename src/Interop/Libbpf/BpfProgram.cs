@@ -30,7 +30,26 @@ public sealed unsafe class BpfProgram : IDisposable
     /// <summary>The number <c>bpftool prog</c> shows.</summary>
     public uint Id { get; }
 
+    /// <summary>What the kernel has measured of it so far; it measures only while somebody holds a <see cref="BpfRunTimeStats"/>.</summary>
+    public BpfRunTime RunTime
+    {
+        get
+        {
+            var info = BpfDescriptor.Info<BpfProgInfo>(Descriptor, Name);
+            return new(info.run_cnt, info.run_time_ns);
+        }
+    }
+
     internal FileDescriptor Descriptor { get; }
+
+    /// <summary>Opens a loaded program by the number <c>bpftool prog</c> shows; null when it is gone.</summary>
+    /// <exception cref="NativeException">EPERM: numbers are for CAP_SYS_ADMIN, paths for everyone else.</exception>
+    public static BpfProgram? OpenById(uint id)
+    {
+        LibbpfApi.EnsureLoaded();
+        var result = LibbpfApi.bpf_prog_get_fd_by_id(id);
+        return result == -Errno.ENOENT ? null : new(new FileDescriptor(BpfDescriptor.Check(result, $"open BPF program #{id}")));
+    }
 
     /// <summary>Opens a pinned program (<c>bpftool prog show pinned PATH</c>); null when nothing is pinned there.</summary>
     /// <exception cref="NativeException">No access, or what is pinned is no program.</exception>

@@ -16,6 +16,7 @@ internal static unsafe partial class LibbpfApi
     internal const int BPF_TC_INGRESS = 1;
     internal const int BPF_TC_EGRESS = 2;
     internal const uint BPF_TC_F_REPLACE = 1;
+    internal const int BPF_STATS_RUN_TIME = 0;
 
     /// <summary>Loads the library on first use and takes its log off stderr.</summary>
     /// <exception cref="NativeLibraryMissingException">It is not installed.</exception>
@@ -84,6 +85,9 @@ internal static unsafe partial class LibbpfApi
 
     [LibraryImport(Library)]
     internal static partial int bpf_prog_test_run_opts(FileDescriptor program, BpfTestRunOpts* options);
+
+    [LibraryImport(Library)]
+    internal static partial int bpf_enable_stats(int type);
 
     [LibraryImport(Library)]
     internal static partial int bpf_obj_get_info_by_fd(FileDescriptor fd, void* info, uint* length);

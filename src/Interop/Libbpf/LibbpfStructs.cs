@@ -93,7 +93,7 @@ internal struct BpfMapInfo
 }
 
 /// <summary>The start of struct bpf_prog_info of linux/bpf.h.</summary>
-[StructLayout(LayoutKind.Explicit, Size = 80)]
+[StructLayout(LayoutKind.Explicit, Size = 208)]
 internal struct BpfProgInfo
 {
     [FieldOffset(0)]
@@ -104,6 +104,12 @@ internal struct BpfProgInfo
 
     [FieldOffset(64)]
     internal BpfName name;
+
+    [FieldOffset(192)]
+    internal ulong run_time_ns; // Linux 5.1, as the next.
+
+    [FieldOffset(200)]
+    internal ulong run_cnt;
 }
 
 /// <summary>struct bpf_link_info of linux/bpf.h, with the tcx member of its union (Linux 6.6).</summary>

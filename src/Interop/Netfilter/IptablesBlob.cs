@@ -23,7 +23,7 @@ internal static class IptablesBlob
     {
         var starts = ChainStarts(info, blob);
         var chains = new List<FilterChain>();
-        var tracks = name == "nat";
+        var tracks = false;
         foreach (var (start, (chain, hook)) in starts)
         {
             var rules = new List<FilterRule>();

@@ -30,6 +30,9 @@ public enum PacketField
     /// <summary>Flags of TCP, as byte 13 of its header.</summary>
     TcpFlags,
 
+    /// <summary>IPv4's flags and fragment offset, 16 bits.</summary>
+    Fragment,
+
     /// <summary>Name of the interface it came in on.</summary>
     InputName,
 

@@ -16,7 +16,7 @@ internal readonly record struct NftSegment(
     internal FieldKey Key => Offset == 0 && (Mask is null || IsPrefix) ? new(Field) : new(Field, Place(Mask ?? Ones(Length)));
 
     // A mask like that of a network: what it keeps is a range of values.
-    private bool IsPrefix => Mask is { } mask && Offset == 0 && !HostOrder && Field != PacketField.TcpFlags && (~mask & Ones(Length)) is var rest && (rest & (rest + 1)) == 0;
+    private bool IsPrefix => Mask is { } mask && Offset == 0 && !HostOrder && Field is not (PacketField.TcpFlags or PacketField.Fragment) && (~mask & Ones(Length)) is var rest && (rest & (rest + 1)) == 0;
 
     /// <summary>The field's values for which these bytes are between two values.</summary>
     internal ValueRange Values(UInt128 low, UInt128 high)

@@ -161,11 +161,8 @@ public sealed class NftablesSocket : IDisposable
                 Count(place.Item1, place.Item2, list[^1]);
             }
 
-            return _tables.ConvertAll(t =>
-            {
-                var own = chains.GetValueOrDefault(t) ?? [];
-                return new FilterTable(t.Family, t.Name, IsLegacy: false, _tracking.Contains(t) || own.Exists(c => c.Kind == "nat"), own);
-            });
+            // A chain for NAT does not track connections yet; the rules in it do (seen on 6.18).
+            return _tables.ConvertAll(t => new FilterTable(t.Family, t.Name, IsLegacy: false, _tracking.Contains(t), chains.GetValueOrDefault(t) ?? []));
         }
 
         private FilterRule Rule(ReadOnlySpan<byte> payload, FilterFamily family, string table)

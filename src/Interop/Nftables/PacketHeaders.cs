@@ -15,7 +15,7 @@ internal static class PacketHeaders
         (1, 1, PacketField.Other, "ip dscp"),
         (2, 2, PacketField.Other, "ip length"),
         (4, 2, PacketField.Other, "ip id"),
-        (6, 2, PacketField.Other, "ip frag-off"),
+        (6, 2, PacketField.Fragment, null),
         (8, 1, PacketField.Other, "ip ttl"),
         (9, 1, PacketField.Protocol, null),
         (10, 2, PacketField.Other, "ip checksum"),

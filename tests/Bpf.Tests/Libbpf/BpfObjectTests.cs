@@ -69,6 +69,29 @@ public sealed class BpfObjectTests
     }
 
     [Fact]
+    public void RunTime_WhileStatisticsAreOn_CountsEveryRun()
+    {
+        using var small = new SmallObject();
+        using var program = BpfProgram.OpenById(small.First.Id);
+        Assert.NotNull(program);
+        using (BpfRunTimeStats.Enable())
+            small.First.Run(new byte[64], repeat: 1000);
+        // Not exactly: the machine may have been measuring before, and a run before that.
+        Assert.InRange(program.RunTime.Runs, 1000ul, 1010ul);
+        Assert.InRange(program.RunTime.Nanoseconds, 1ul, 1_000_000_000ul);
+    }
+
+    [Fact]
+    public void OpenById_OfAProgramThatIsGone_IsNull()
+    {
+        uint id;
+        using (var small = new SmallObject())
+            id = small.First.Id;
+        // The kernel frees a program a moment after its last descriptor was closed.
+        Assert.True(SpinWait.SpinUntil(() => BpfProgram.OpenById(id) is null, TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
     public void Reuse_OfAMap_SharesIt()
     {
         using var one = new SmallObject();

@@ -210,7 +210,7 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
     public async Task Sender_AllowedByTheOperator_MaySendOnAnyInterfaceThatLeadsToIt()
     {
         const string second = "198.51.100.0/24";
-        var (lab, stranger) = (labs.Guarded, IPAddress.Parse("198.51.100.250"));
+        var (lab, stranger, asymmetric) = (labs.Guarded, IPAddress.Parse("198.51.100.250"), IPAddress.Parse("192.0.2.240"));
         await lab.Etcd.RunAsync("sh", "-ec",
             $"ip link add second type veth peer name second netns {lab.Node(1).Namespace}; ip addr add {stranger}/24 dev second; ip link set second up");
         await lab.Node(1).RunAsync("sh", "-ec", "ip addr add 198.51.100.1/24 dev second; ip link set second up");
@@ -225,7 +225,7 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
                 node, "the second interface", s => s["guard"]!["otherInterfaces"]!.AsArray().Select(i => (string?)i).Contains("second (198.51.100.1)"));
             Assert.Contains("second (198.51.100.1): guarded by nftables, not accelerated", (await node.ShowStatusAsync(Cancel)).Stdout, StringComparison.Ordinal);
 
-            await labs.UseAsync(lab, $"--guard-allow={second},{lab.Layout.EtcdAddress}");
+            await labs.UseAsync(lab, $"--guard-allow={second},{lab.Layout.EtcdAddress},{asymmetric}");
 
             await ExpectDeliveredAsync(bySecond, lab);
             // Behind such an address there may be any node, but not us.
@@ -235,6 +235,11 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
                 await ExpectRefusedAsync(
                     forgery with { InnerSource = Ours(forgery.Target) }, "forged_source", inNftables: !labs.HasLanes || forgery == bySecond);
             }
+
+            // By the underlay it may come even if the way back leads elsewhere.
+            await lab.Etcd.RunAsync("ip", "addr", "add", $"{asymmetric}/32", "dev", "eth0");
+            await node.RunAsync("ip", "route", "add", $"{asymmetric}", "via", $"{stranger}");
+            await ExpectDeliveredAsync(whole with { OuterSource = asymmetric }, lab);
 
             // A container that takes such an address does not have it: the way back leads elsewhere.
             var container = await ForgeAsync(lab, Forger.ContainerToItsHost, false);
@@ -251,6 +256,7 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
         finally
         {
             await lab.Etcd.ExecAsync("ip", "link", "del", "second");
+            await lab.Etcd.ExecAsync("ip", "addr", "del", $"{asymmetric}/32", "dev", "eth0");
             await lab.Pod(1, 2).ExecAsync("ip", "addr", "del", $"{stranger}/32", "dev", "lo");
         }
     }

@@ -24,6 +24,7 @@ public sealed class ShortcutRulesTests : IDisposable
     [InlineData("ip ttl 3 drop", "ip ttl")]
     [InlineData("ip length > 1000 drop", "ip length")]
     [InlineData("meta length > 1000 drop", "meta length")]
+    [InlineData("ip frag-off & 0x4000 != 0 drop", "ip frag-off")]
     [InlineData("tcp flags & (psh | ack) == psh drop", "tcp flags")]
     [InlineData("tcp sequence 3 drop", "byte 4 of the transport header")]
     [InlineData("@th,160,32 3 drop", "byte 20 of the transport header")]
@@ -86,6 +87,7 @@ public sealed class ShortcutRulesTests : IDisposable
     [InlineData("tcp flags syn / fin,syn,rst,ack log")]
     [InlineData("tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu")]
     [InlineData("tcp flags syn tcp option maxseg size set 1400")]
+    [InlineData("ip frag-off & 0x1fff != 0 ip ttl 3 drop")]
     [InlineData("ct state established,related accept\nadd rule inet t c limit rate 5/second log prefix \"x\"")]
     [InlineData("jump early\nadd rule inet t c ip ttl 3 drop")]
     // Never for packets of the overlay.

@@ -20,7 +20,7 @@ internal sealed class SurveyHost : IDisposable
     private readonly TestNamespace _ns = new();
     private readonly RouteSocket _routes;
     private readonly HostSurvey _survey;
-    private readonly string _rules = Path.GetTempFileName();
+    private readonly string _folder = Directory.CreateTempSubdirectory("survey-").FullName;
 
     public SurveyHost()
     {
@@ -46,7 +46,7 @@ internal sealed class SurveyHost : IDisposable
 
     public int Container { get; }
 
-    public OverlayDevice Device { get; init; }
+    public OverlayDevice Device { get; set; }
 
     public HashSet<uint> OwnPrograms { get; } = [];
 
@@ -61,6 +61,15 @@ internal sealed class SurveyHost : IDisposable
     /// <summary>Loads rules in the format of iptables-save, through x_tables.</summary>
     public void Legacy(string rules) => Load(rules, "iptables-legacy-restore");
 
+    /// <summary>Runs tc(8); words are split at spaces.</summary>
+    public void Tc(string arguments) => _ns.Run("tc", arguments.Split(' '));
+
+    /// <summary>Attaches a BPF program that lets everything pass as a filter of tc; the qdisc has to be there.</summary>
+    public void AttachFilter(string device, string hook) => Tc($"filter add dev {device} {hook} bpf da obj {Program("tc")} sec tc");
+
+    /// <summary>Attaches such a program as generic XDP.</summary>
+    public void AttachXdp(string device) => _ns.Ip($"link set dev {device} xdpgeneric obj {Program("xdp")} sec xdp");
+
     public LaneSurvey Look() => _ns.Invoke(() => _survey.Look(Device, [Container], OwnTable, OwnPrograms));
 
     public void Dispose()
@@ -68,7 +77,7 @@ internal sealed class SurveyHost : IDisposable
         _survey.Dispose();
         _routes.Dispose();
         _ns.Dispose();
-        File.Delete(_rules);
+        Directory.Delete(_folder, recursive: true);
     }
 
     private static OverlayPeer Peer(int number)
@@ -79,9 +88,20 @@ internal sealed class SurveyHost : IDisposable
             IPAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"192.0.2.{number}")));
     }
 
+    private string Program(string section)
+    {
+        var verdict = section == "xdp" ? "2 /* XDP_PASS */" : "-1 /* TC_ACT_UNSPEC */";
+        var source = Path.Combine(_folder, section + ".c");
+        var compiled = Path.Combine(_folder, section + ".o");
+        File.WriteAllText(source, $"__attribute__((section(\"{section}\"), used)) int pass(void *c) {{ return {verdict}; }}\n__attribute__((section(\"license\"), used)) char l[] = \"GPL\";\n");
+        TestNamespace.Execute("clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", compiled);
+        return compiled;
+    }
+
     private void Load(string rules, string command, params string[] options)
     {
-        File.WriteAllText(_rules, rules);
-        _ns.Run(command, [.. options, _rules]);
+        var file = Path.Combine(_folder, "rules");
+        File.WriteAllText(file, rules);
+        _ns.Run(command, [.. options, file]);
     }
 }

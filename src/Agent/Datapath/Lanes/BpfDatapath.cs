@@ -1,4 +1,5 @@
 using System.Globalization;
+using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
 using Accelerated.Interop.Libbpf;
@@ -18,10 +19,16 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     /// <summary>For what can hardly change while this process runs.</summary>
     private static readonly TimeSpan LastingRetry = TimeSpan.FromMinutes(5);
 
+    /// <summary>How often to look at rules whose changes nobody tells of.</summary>
+    private static readonly TimeSpan SilentInterval = TimeSpan.FromSeconds(1);
+
     private readonly LaneHooks _hooks = new(options);
     private readonly LaneObjects _objects = new(options.Objects);
     private readonly Shortcut _shortcut = new(options, routes, policy, time);
+    private readonly HostSurvey _survey = new(routes);
     private LaneProgram? _program;
+    private string? _tunnelInOff;
+    private TimeSpan? _lookAgain;
     private LanesUnavailableException? _unavailable = new("not tried yet");
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
     private IReadOnlyList<(string Map, int Capacity, int LeftOut)> _full = [];
@@ -33,7 +40,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     public string Reason => Volatile.Read(ref _unavailable) is { } why ? $"the eBPF lanes are off: {why.Message} ({why.Remedy})"
         : string.Join("; ",
         [
-            options.TunnelIn ? "lane 1 out and in" : "lane 1 out; the driver decapsulates",
+            Volatile.Read(ref _tunnelInOff) is { } off ? $"lane 1 out; {off}" : "lane 1 out and in",
             _shortcut.Closed is { } closed ? $"lane 2 closed: {closed}" : "lane 2 out and in",
             .. _objects.Origins.Select(o => $"{o.Key} {o.Value}"),
         ]);
@@ -50,7 +57,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
                 return DatapathUsage.None;
             var view = _shortcut.View;
             return new(
-                LaneCounts.Read(program, options.TunnelIn ? null : "the driver decapsulates (--tunnel-in)", _shortcut.Closed),
+                LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed),
                 LaneCounts.ReadPeers(program),
                 [
                     .. view.Endpoints.Values.Select(e => new ContainerStatus(e.Address.ToString(), e.PortName, null)),
@@ -83,8 +90,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
                 Interfaces = new HashSet<int>([.. report.Interfaces, .. containers.Select(c => c.Port), .. containers.Select(c => c.GatewayIndex)]),
                 Containers = _shortcut.Closed is null ? desired.Devices[0].Subnet : null,
                 Problems = Problems(),
-                // A peer that goes makes room.
-                RetryAfter = _full.Count > 0 ? Earlier(report.RetryAfter, Retry) : report.RetryAfter,
+                // A peer that goes makes room; rules that change silently have to be looked at.
+                RetryAfter = _full.Count > 0 || _lookAgain is not null ? Earlier(report.RetryAfter, _lookAgain ?? Retry) : report.RetryAfter,
             };
         }
         catch (Exception e) when (e is LanesUnavailableException or NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
@@ -129,6 +136,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     public void Dispose()
     {
         _shortcut.Dispose();
+        _survey.Dispose();
         _hooks.Dispose();
         _program?.Dispose();
     }
@@ -141,11 +149,19 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         var device = desired.Devices[0];
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
+        var containers = _shortcut.Find(device);
+        var survey = _survey.Look(
+            device, [.. containers.Endpoints.Values.Select(c => c.Port)], FirewallRules.TableName(options.Instance),
+            new HashSet<uint>([_program.OverlayOut.Id, _program.UnderlayIn.Id, .. _shortcut.Programs, .. _hooks.Programs]), _hooks.Slot);
+        _lookAgain = survey.ChangesSilently ? SilentInterval : null;
+        Volatile.Write(ref _tunnelInOff, options.TunnelIn ? (survey.TunnelInOff is [var hidden, ..] ? hidden : null) : "the driver decapsulates (--tunnel-in)");
+        if (survey.LanesOff is [var culprit, ..])
+            throw new LanesUnavailableException(culprit) { Remedy = "the message says what; the agent notices" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        var maps = LaneMaps.Apply(_program, device, index, options, desired.Firewall.Guard, desired.MayPrune);
+        var maps = LaneMaps.Apply(_program, device, index, tunnelIn: _tunnelInOff is null, desired.Firewall.Guard, desired.MayPrune);
         changes.AddRange(maps.Changes);
         _full = maps.Full;
-        changes.AddRange(_shortcut.Apply(_program, _objects, device, desired.Firewall.Masquerade || Conntrack.IsCounting, followed));
+        changes.AddRange(_shortcut.Apply(_program, _objects, device, containers, survey, followed));
         // Links last: a program runs only when the maps say what it needs.
         if (_hooks.Ensure(_shortcut.UnderlayIn ?? _program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
             changes.Add(inbound);

@@ -8,9 +8,6 @@ internal static class Conntrack
     private const string Settings = "/proc/sys/net/netfilter/nf_conntrack_";
     private const string Liberal = Settings + "tcp_be_liberal";
 
-    /// <summary>Whether something on this host has flows tracked.</summary>
-    public static bool IsCounting => Read("count") is > 0;
-
     /// <summary>The shortest time in seconds that an established TCP connection is remembered after a packet.</summary>
     public static long? TcpTimeout
     {

@@ -15,6 +15,12 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
     private readonly TcxLinks _links = new();
     private readonly ClsactFilters _filters = new(Path.GetFileName(options.PinDirectory));
 
+    /// <summary>Where the programs are, or would be, among clsact filters; null where they are on tcx whatever others have.</summary>
+    public TcFilterSlot? Slot => options.Attachment == LaneAttachment.Tcx ? null : _filters.Slot;
+
+    /// <summary>The programs that pinned links of the instance hold, also those of an earlier agent, by the numbers bpftool shows.</summary>
+    public IEnumerable<uint> Programs => _links.Programs(options.PinDirectory);
+
     /// <summary>Sees to it that <paramref name="program"/> runs on the hook; returns what had to be done, or null.</summary>
     /// <exception cref="LanesUnavailableException">The kernel has no tcx, and nothing else is allowed.</exception>
     public string? Ensure(BpfProgram program, int interfaceIndex, TcxHook hook, string directory)

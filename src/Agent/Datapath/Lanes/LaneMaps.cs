@@ -17,7 +17,7 @@ internal static class LaneMaps
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
     /// <summary>Applies a device's peers and configuration. What does not fit into a map is left out; all else works.</summary>
-    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, LaneOptions options, GuardSpec guard, bool mayPrune)
+    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, bool tunnelIn, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var leftOut = new Dictionary<BpfMap, int>();
@@ -58,11 +58,11 @@ internal static class LaneMaps
 
         // With a full map an unknown sender may be a peer that found no room: only count.
         var mode = leftOut.ContainsKey(program.Vteps) && guard.Mode != OverlayGuard.Off ? OverlayGuard.Observe : guard.Mode;
-        var config = Config(device, deviceIndex, mode, options.TunnelIn);
+        var config = Config(device, deviceIndex, mode, tunnelIn);
         if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {(options.TunnelIn ? "eBPF" : "the driver")} decapsulates");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {(tunnelIn ? "eBPF" : "the driver")} decapsulates");
         }
 
         var report = new LaneMapReport(changes, [.. leftOut.Select(l => (l.Key.Name, l.Key.MaxEntries, l.Value))]);

@@ -7,6 +7,9 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// <param name="TunnelIn">Whether lane 1 decapsulates (<c>--tunnel-in=bpf</c>) or leaves that to the driver.</param>
 public sealed record LaneOptions(string PinDirectory, bool TunnelIn)
 {
+    /// <summary><c>--instance</c>.</summary>
+    public string Instance => Path.GetFileName(PinDirectory);
+
     /// <summary><c>--shortcut</c>: when lane 2 carries packets.</summary>
     public OverlayShortcut Shortcut { get; init; }
 

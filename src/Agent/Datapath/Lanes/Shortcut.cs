@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
 using Accelerated.Interop.Libbpf;
@@ -25,7 +26,7 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
     private ShortcutValue _terms;
     private uint _generation;
-    private int _changesSeen = -1;
+    private (int, string) _seen = (-1, "");
     private EndpointView _view = EndpointView.Empty;
     private string? _closed = "not tried yet";
 
@@ -41,11 +42,24 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     /// <summary>The program for the underlay's hook while the lane is open, or null.</summary>
     public BpfProgram? UnderlayIn => Closed is null ? _program?.UnderlayIn : null;
 
+    /// <summary>The programs of the lane, by the numbers bpftool shows; none while it is not loaded.</summary>
+    public IEnumerable<uint> Programs => _program is { } program ? [program.ContainerOut.Id, program.UnderlayIn.Id] : [];
+
+    /// <summary>The containers that the lane could reach; none when it is switched off.</summary>
+    public EndpointView Find(OverlayDevice device) => options.Shortcut == OverlayShortcut.Off ? EndpointView.Empty : _reader.Read(device.Subnet);
+
     /// <summary>Makes the lane what it should be; returns each change in words, but puts those that follow the containers into <paramref name="followed"/>.</summary>
-    public List<string> Apply(LaneProgram lanes, LaneObjects objects, OverlayDevice device, bool conntrackInUse, List<string> followed)
+    /// <param name="lanes">Lane 1's programs and maps.</param>
+    /// <param name="objects">Where the programs come from.</param>
+    /// <param name="device">The overlay.</param>
+    /// <param name="containers">What <see cref="Find"/> has found.</param>
+    /// <param name="survey">What others configured.</param>
+    /// <param name="followed">Takes what was done because containers came or went.</param>
+    public List<string> Apply(
+        LaneProgram lanes, LaneObjects objects, OverlayDevice device, EndpointView containers, LaneSurvey survey, List<string> followed)
     {
         var changes = new List<string>();
-        if (Refusal(conntrackInUse) is { } reason)
+        if (Refusal(survey) is { } reason)
         {
             Close(reason, changes);
             return changes;
@@ -56,10 +70,12 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
             Load(lanes, objects);
             if (options.Shortcut == OverlayShortcut.Established && Conntrack.BeLiberal(options.LiberalFile))
                 changes.Add("set net.netfilter.nf_conntrack_tcp_be_liberal to 1: conntrack does not see what the shortcut carries");
-            // First the generation: whatever changed since the last pass closes the lane to every flow before anything else is looked at.
-            if (policy.Changes is var seen && seen != _changesSeen)
-                (_generation, _changesSeen) = (AcceptMark.Next(options.ShortcutMark, _generation), seen);
-            var view = _reader.Read(device.Subnet);
+            // First the generation: whatever changed since the last pass closes the lane to every flow before anything else is done.
+            // Events tell of most changes; iptables-legacy and interfaces tell nobody, and the survey's fingerprint shows them.
+            var seen = (policy.Changes, survey.Fingerprint);
+            if (seen != _seen)
+                (_generation, _seen) = (AcceptMark.Next(options.ShortcutMark, _generation), seen);
+            var view = containers.Without(survey.ShortcutOffByInterface);
             var mark = new AcceptMark(
                 options.ShortcutMark, _generation, device.Name, [.. view.Endpoints.Values.Select(e => e.Gateway)]);
             SetTerms(mark, device);
@@ -126,11 +142,13 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     /// <summary>CLOCK_MONOTONIC in nanoseconds, which is what Stopwatch reads on Linux.</summary>
     private static ulong Now => (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
 
-    private string? Refusal(bool conntrackInUse)
+    private string? Refusal(LaneSurvey survey)
     {
         if (options.Shortcut == OverlayShortcut.Off)
             return "switched off (--shortcut=off)";
-        if (options.Shortcut == OverlayShortcut.Established && !conntrackInUse)
+        if (survey.TunnelInOff.Concat(options.Shortcut == OverlayShortcut.Always ? [] : survey.ShortcutOff).FirstOrDefault() is { } culprit)
+            return culprit;
+        if (options.Shortcut == OverlayShortcut.Established && !survey.ConntrackInUse)
             return "no-conntrack: nothing on this host tracks connections, and the proof is kept there. Have something track them (--ip-masq does), or declare that no rule needs to see overlay traffic (--shortcut=always)";
         return _program is null && time.GetUtcNow() < _retryAt ? Closed : null;
     }

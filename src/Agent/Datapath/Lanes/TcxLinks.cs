@@ -41,6 +41,25 @@ internal sealed class TcxLinks : IDisposable
         return $"replace the program of {program.Name}";
     }
 
+    /// <summary>The programs of all links that are pinned below a directory.</summary>
+    public IEnumerable<uint> Programs(string directory)
+    {
+        if (!Directory.Exists(directory))
+            yield break;
+        foreach (var path in Directory.EnumerateFiles(directory, Prefix + "*", SearchOption.AllDirectories))
+        {
+            if (_links.TryGetValue(path, out var held))
+            {
+                yield return held.Info.ProgramId;
+                continue;
+            }
+
+            using var link = BpfLink.OpenPinned(path);
+            if (link is not null)
+                yield return link.Info.ProgramId;
+        }
+    }
+
     /// <summary>Detaches one program; false when it was not attached this way.</summary>
     public bool Remove(string program, string directory) => Drop(PathOf(program, directory));
 

@@ -28,14 +28,17 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
     /// <param name="containerInterfaces">ifindexes of the host ends of containers' interfaces.</param>
     /// <param name="ownTable">Name of our own nftables table.</param>
     /// <param name="ownPrograms">Numbers of our own BPF programs (<see cref="BpfProgram.Id"/>), on whichever interface.</param>
+    /// <param name="slot">Where our programs are, or would be, among clsact filters: those of others before it see what they always saw.
+    /// Null where ours are on tcx whatever others have, and so before all of them.</param>
     /// <returns>What could not be read is a reason of its own, not an error.</returns>
-    public LaneSurvey Look(OverlayDevice device, IReadOnlyCollection<int> containerInterfaces, string ownTable, IReadOnlySet<uint> ownPrograms)
+    public LaneSurvey Look(OverlayDevice device, IReadOnlyCollection<int> containerInterfaces, string ownTable, IReadOnlySet<uint> ownPrograms, TcFilterSlot? slot = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(containerInterfaces);
         ArgumentNullException.ThrowIfNull(ownPrograms);
 
-        var judge = new SurveyJudge(device, containerInterfaces, ownTable, ownPrograms);
+        // Copies: a caller may keep its collections and change them.
+        var judge = new SurveyJudge(device, [.. containerInterfaces], ownTable, ownPrograms.ToHashSet());
         var unreadable = new List<string>();
         var rules = Try(unreadable, FilterRules.None, () => ReadNftables(judge));
         var legacy = Try(unreadable, FilterRules.None, IptablesLegacy.Read);
@@ -46,7 +49,7 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
             Policies = policies,
             PolicyDefaults = defaults,
             Unreadable = unreadable,
-        }, device, containerInterfaces);
+        }, device, containerInterfaces, slot);
 
         var digest = rules.Digest + legacy.Digest;
         var everything = Digest(host, digest, host.Links);
@@ -55,7 +58,7 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
         // Of interfaces only those that all packets pass: a container that comes or goes is no change for the others.
         var fingerprint = Digest(host, digest, host.Links.Where(l => l.Name == device.Name || l.Index == device.UnderlayIndex));
         _listings.Clear();
-        var survey = judge.Judge(host, fingerprint, TextOf, TcxQuery.ProgramName);
+        var survey = judge.Judge(host, fingerprint, TextOf, TcxQuery.ProgramName) with { ChangesSilently = legacy.Tables.Count > 0 };
         _last = (judge, everything, survey);
         return survey;
     }
@@ -106,7 +109,7 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
         return _xfrm is null ? ([], default) : (_xfrm.GetPolicies(), _xfrm.GetDefaults());
     }
 
-    private HostConfiguration ReadInterfaces(HostConfiguration host, OverlayDevice device, IReadOnlyCollection<int> containers)
+    private HostConfiguration ReadInterfaces(HostConfiguration host, OverlayDevice device, IReadOnlyCollection<int> containers, TcFilterSlot? slot)
     {
         var links = routes.GetLinks();
         var qdiscs = routes.GetQdiscs();
@@ -122,7 +125,13 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
             foreach (var hook in (TcxHook[])[TcxHook.Ingress, TcxHook.Egress])
             {
                 if (hooks.Contains(index))
-                    filters[(index, hook)] = routes.GetFilters(index, hook == TcxHook.Ingress ? TrafficFilter.IngressParent : TrafficFilter.EgressParent);
+                {
+                    var all = routes.GetFilters(index, hook == TcxHook.Ingress ? TrafficFilter.IngressParent : TrafficFilter.EgressParent);
+                    // The hooks that lane 1's programs are on.
+                    var ours = hook == TcxHook.Ingress ? index == device.UnderlayIndex : links.Any(l => l.Index == index && l.Name == device.Name);
+                    filters[(index, hook)] = slot is { } place && ours ? [.. all.Where(f => f.Priority > place.Priority)] : all;
+                }
+
                 programs[(index, hook)] = Try(unreadable, [], () => TcxQuery.Programs(index, hook));
             }
         }

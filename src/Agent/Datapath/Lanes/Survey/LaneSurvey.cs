@@ -21,4 +21,8 @@ public sealed record LaneSurvey(
     IReadOnlyList<string> ShortcutOff,
     IReadOnlyDictionary<int, string> ShortcutOffByInterface,
     bool ConntrackInUse,
-    string Fingerprint);
+    string Fingerprint)
+{
+    /// <summary>Whether there are rules whose changes no event tells of (iptables-legacy): look again soon.</summary>
+    public bool ChangesSilently { get; init; }
+}

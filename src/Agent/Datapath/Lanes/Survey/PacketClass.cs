@@ -17,6 +17,9 @@ internal sealed class PacketClass
     private const int Tcp = 6;
     private const byte FinSynRst = 0x07;
 
+    /// <summary>No fragment; with "don't fragment" or without.</summary>
+    private static readonly ValueRange[] WholePacket = [Number(0), Number(0x4000)];
+
     private readonly Dictionary<PacketField, ValueRange[]> _known;
 
     private PacketClass(Dictionary<PacketField, ValueRange[]> known) => _known = known;
@@ -78,6 +81,7 @@ internal sealed class PacketClass
             [PacketField.Protocol] = [Number(tcp ? Tcp : Udp)],
             [PacketField.Source] = [outward ? here : network],
             [PacketField.Destination] = [outward ? network : here],
+            [PacketField.Fragment] = WholePacket,
             [PacketField.ConntrackState] = [Number(ConntrackStates.Established)],
             [PacketField.SourceKind] = [Number((int)RouteType.Unicast)],
             [PacketField.DestinationKind] = [Number((int)RouteType.Unicast)],
@@ -109,6 +113,7 @@ internal sealed class PacketClass
         [PacketField.Family] = [Number(Ipv4)],
         [PacketField.EtherType] = [Number(0x0800)],
         [PacketField.Protocol] = [Number(Udp)],
+        [PacketField.Fragment] = WholePacket,
         [PacketField.SourcePort] = [new(1024, ushort.MaxValue)], // net.ipv4.ip_local_port_range, in whatever part of it.
         [PacketField.DestinationPort] = [Number(device.Port)],
         [PacketField.ConntrackState] = [Number(state)],

@@ -31,14 +31,13 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
             found(new(table, chain, null, RuleEffect.Drops, "policy drop", NamesPort: false));
     }
 
-    /// <summary>Whether packets have the values of an element.</summary>
+    /// <summary>Whether packets have the values of one element.</summary>
     private static Answer Evaluate(PacketClass packet, IReadOnlyList<FieldKey> keys, FieldElement element)
     {
         var all = Answer.Yes;
         for (var i = 0; i < keys.Count && i < element.Values.Count; i++)
         {
-            var range = element.Values[i];
-            var one = Evaluate(packet, keys[i], 1, _ => range);
+            var one = Evaluate(packet, keys[i], [element], i);
             if (one == Answer.No)
                 return Answer.No;
             all = one < all ? one : all;
@@ -47,20 +46,20 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
         return all;
     }
 
-    /// <summary>Whether a field has one of some values. Of several values that packets can have, each may be met by another one.</summary>
-    private static Answer Evaluate(PacketClass packet, FieldKey key, int count, Func<int, ValueRange> wanted)
+    /// <summary>Whether a field has the value of one of some elements. Of several values that packets can have, each may be met by another one.</summary>
+    private static Answer Evaluate(PacketClass packet, FieldKey key, IReadOnlyList<FieldElement> elements, int column)
     {
         if (key.Field == PacketField.TcpFlags)
-            return Enumerable.Range(0, count).Select(i => EvaluateFlags(packet, key, wanted(i))).DefaultIfEmpty(Answer.No).Max();
+            return elements.Select(e => EvaluateFlags(packet, key, e.Values[column])).DefaultIfEmpty(Answer.No).Max();
         if (packet.Values(key.Field) is not { } possible)
-            return count == 0 ? Answer.No : Answer.Maybe;
+            return elements.Count == 0 ? Answer.No : Answer.Maybe;
         var (some, every) = (false, true);
         foreach (var range in possible)
         {
             var (inside, outside) = (false, true);
-            for (var i = 0; i < count && !inside; i++)
+            for (var i = 0; i < elements.Count && !inside; i++)
             {
-                var (contains, overlaps) = Compare(key, range, wanted(i));
+                var (contains, overlaps) = Compare(key, range, elements[i].Values[column]);
                 inside |= contains;
                 outside &= !overlaps;
             }
@@ -90,13 +89,28 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
         return (wanted.Low & ~open) != 0 ? Answer.No : open == 0 ? Answer.Yes : Answer.Maybe;
     }
 
+    private static bool LooksAt(MatchStep match, PacketField field)
+    {
+        foreach (var key in match.Keys)
+        {
+            if (key.Field == field)
+                return true;
+        }
+
+        return false;
+    }
+
     private Answer Evaluate(MatchStep match)
     {
         // A packet without the field is matched by nothing, not even by the opposite of something.
-        if (match.Keys.Any(k => _packet.Values(k.Field) is { Length: 0 }))
-            return Answer.No;
+        foreach (var key in match.Keys)
+        {
+            if (_packet.Values(key.Field) is { Length: 0 })
+                return Answer.No;
+        }
+
         var any = match.Keys.Count == 1
-            ? Evaluate(_packet, match.Keys[0], match.Elements.Count, i => match.Elements[i].Values[0])
+            ? Evaluate(_packet, match.Keys[0], match.Elements, 0)
             : match.Elements.Select(e => Evaluate(_packet, match.Keys, e)).DefaultIfEmpty(Answer.No).Max();
 
         // Elements that nobody can know may match.
@@ -140,7 +154,7 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
                         return ways | Ways.Next;
                     if (answer == Answer.Maybe)
                         ways |= Ways.Next;
-                    namesPort |= !match.Negated && match.Keys.Any(k => k.Field == PacketField.DestinationPort) && _packet.Values(PacketField.DestinationPort) is not null;
+                    namesPort |= !match.Negated && LooksAt(match, PacketField.DestinationPort) && _packet.Values(PacketField.DestinationPort) is not null;
                     TellMatch(match, answer);
                     break;
 
@@ -166,8 +180,10 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
         {
             if (match.ChangesByItself)
                 Found(RuleEffect.SeesEach, $"the elements of @{match.Set} come and go by themselves");
-            if (answer == Answer.Maybe && match.Keys.Any(k => k.Field == PacketField.TcpFlags))
+            if (answer == Answer.Maybe && LooksAt(match, PacketField.TcpFlags))
                 Found(RuleEffect.SeesEach, "tcp flags");
+            if (answer == Answer.Maybe && LooksAt(match, PacketField.Fragment))
+                Found(RuleEffect.SeesEach, "ip frag-off");
         }
 
         void TellOpaque(OpaqueStep opaque)
