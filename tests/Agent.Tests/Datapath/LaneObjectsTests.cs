@@ -108,7 +108,7 @@ public sealed class LaneObjectsTests : IDisposable
         Assert.Equal([1], compiler.Compile("overlay").Image);
         Directory.Move(Path.GetDirectoryName(path)!, Path.Combine(_folder.FullName, "of-other-sources"));
         Assert.Equal(first.Image, compiler.Compile("overlay").Image);
-        Assert.Equal([Path.GetDirectoryName(path)!], Directory.GetDirectories(_folder.FullName));
+        Assert.Equal(Path.GetDirectoryName(path), Assert.Single(Directory.GetDirectories(_folder.FullName)));
     }
 
     private LaneObjects Objects(LaneCompile compile) => new(new LaneObjectOptions(compile, null, _folder.FullName));

@@ -38,7 +38,9 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
 
     [Fact]
     public async Task KernelTypes_Hidden_LaneOneCarriesAndLaneTwoSaysWhy() =>
-        Assert.Contains("lane 2 closed", await ExpectLanesAsync(new WrappedAgent("mount -t tmpfs none /sys/kernel/btf")), StringComparison.Ordinal);
+        Assert.Contains(
+            "lane 2 closed: the kernel does not tell its types", await ExpectLanesAsync(new WrappedAgent("mount -t tmpfs none /sys/kernel/btf")),
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task BpfFileSystem_MountedLater_IsNoticed()
@@ -121,7 +123,7 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
     [Fact]
     public async Task Map_TooSmallForThePeers_IsSaidAndTheRestGoesByTheDriver()
     {
-        using var sources = new LaneSources("types.h", "#define MAX_SUBNETS 16384", "#define MAX_SUBNETS 2");
+        using var sources = new LaneSources("types.h", "#define MAX_SUBNETS   16384", "#define MAX_SUBNETS 2");
         var lab = await UpAsync(TwoNodes with { Nodes = 3, AgentFlags = [$"--bpf-object-dir={sources.Folder}"] });
         await lab.StartAllAsync(cancel: Cancel);
         var node = lab.Node(1);
@@ -143,7 +145,7 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
     [Fact]
     public async Task Guard_MapOfNodesTooSmall_RefusesNoPeer()
     {
-        using var sources = new LaneSources("types.h", "#define MAX_VTEPS   16384", "#define MAX_VTEPS 1");
+        using var sources = new LaneSources("types.h", "#define MAX_VTEPS     16384", "#define MAX_VTEPS 1");
         var lab = await UpAsync(TwoNodes with { Nodes = 3, AgentFlags = [$"--bpf-object-dir={sources.Folder}"] });
         await lab.StartAllAsync(cancel: Cancel);
 

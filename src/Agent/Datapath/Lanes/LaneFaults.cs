@@ -24,6 +24,9 @@ internal static class LaneFaults
         {
             Remedy = "remove what is pinned (rm -r <--bpf-dir>/<instance>); it was made by another object, and the agent makes it anew",
         },
+        // What reads kernel structures cannot be loaded without (ESRCH from libbpf). Lane 1 reads none.
+        NativeException untyped when untyped.Message.Contains("kernel BTF", StringComparison.Ordinal) && !BpfFeatures.Btf.IsSupported =>
+            new($"the kernel does not tell its types: {BpfFeatures.Btf.Reason}", untyped) { Remedy = "a kernel with CONFIG_DEBUG_INFO_BTF", IsLasting = true },
         IOException or UnauthorizedAccessException => new(OneLine(failure.Message), failure)
         {
             Remedy = "see to the permissions of the folder (--bpf-dir); the agent notices",
