@@ -129,9 +129,8 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 	if (!packet->inner)
 		return false;
 	subnet = find_subnet(packet->inner->saddr);
-	if (!subnet ||
-	    (subnet->transport != TRANSPORT_LOCAL &&
-	     (same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
+	if (!subnet || (subnet->transport != TRANSPORT_LOCAL &&
+			(same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
 		return false;
 	count->refused_forged_source++;
 	return refuse;
