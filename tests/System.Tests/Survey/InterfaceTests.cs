@@ -1,6 +1,5 @@
 using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Interop.Libbpf;
-using Accelerated.System.Tests.Netlink;
 
 namespace Accelerated.System.Tests.Survey;
 
