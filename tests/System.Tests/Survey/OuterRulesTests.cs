@@ -24,6 +24,9 @@ public sealed class OuterRulesTests : IDisposable
     [InlineData("udp dport 8472 ip dscp set cs1", "changes or diverts")]
     [InlineData("oifname eth0 ip dscp set cs1", "changes or diverts")]
     [InlineData("udp dport 8472 meta mark set 5", "marks")]
+    [InlineData("meta mark 0-5 drop", "drops")]
+    [InlineData("meta mark < 5 drop", "drops")]
+    [InlineData("meta mark { 0-5, 9-12 } drop", "drops")]
     [InlineData("jump elsewhere", "drops")]
     [InlineData("udp dport != 53 drop", "drops")]
     public void Output_ThatRefusesOrChangesWhatTheDriverSends_TurnsTheLanesOff(string rule, string does)
@@ -53,6 +56,12 @@ public sealed class OuterRulesTests : IDisposable
     [InlineData("meta skuid 1000 drop")]
     [InlineData("meta skuid != 0 drop")]
     [InlineData("meta mark 0x8000 drop")]
+    [InlineData("meta mark 1-5 drop")]
+    [InlineData("meta mark > 5 drop")]
+    [InlineData("meta mark { 1-5, 9-12 } drop")]
+    [InlineData("udp dport > 8472 drop")]
+    [InlineData("udp dport < 8472 drop")]
+    [InlineData("udp dport != 8000-9000 drop")]
     [InlineData("fib daddr type { local, broadcast, multicast } drop")]
     [InlineData("limit rate 5/second log")]
     [InlineData("meta mark set 5")]
@@ -123,6 +132,8 @@ public sealed class OuterRulesTests : IDisposable
     [InlineData("-A OUTPUT ! -o eth+ -p udp -j DROP", 0)]
     [InlineData("-A OUTPUT -p udp -m udp --dport 8472 -m owner --uid-owner 5 -j DROP", 0)]
     [InlineData("-A OUTPUT -m mark ! --mark 0x1/0x1 -g later", 1)]
+    [InlineData("-A OUTPUT -p udp -g calm\n-A OUTPUT -p udp -j DROP", 0)]
+    [InlineData("-A OUTPUT -p udp -j calm\n-A OUTPUT -p udp -j DROP", 1)]
     [InlineData("-A OUTPUT -m addrtype --dst-type LOCAL -j DROP", 0)]
     [InlineData("-A OUTPUT -m addrtype ! --dst-type LOCAL -j later", 1)]
     [InlineData("-A OUTPUT -m state --state INVALID -j DROP", 0)]
@@ -134,7 +145,7 @@ public sealed class OuterRulesTests : IDisposable
     [InlineData("-A OUTPUT -p udp -m udp --dport 8472\n-A OUTPUT -p tcp -j later", 0)]
     public void Iptables_OfBothKinds_AreReadAlike(string rules, int reasons)
     {
-        var set = $"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:later - [0:0]\n{rules}\n-A later -p udp -j DROP\nCOMMIT\n";
+        var set = $"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:calm - [0:0]\n:later - [0:0]\n{rules}\n-A calm -p tcp -j ACCEPT\n-A later -p udp -j DROP\nCOMMIT\n";
 
         _host.Legacy(set);
         var legacy = _host.Look();
