@@ -153,9 +153,19 @@ public sealed class ShortcutTimeTests(ITestOutputHelper output) : LabTest(output
 
         await talk.WaitAnswersAsync(100);
         await LaneMeter.WaitCarriedAsync(talk, lab.Nodes);
+        talk.Pause();
+        await talk.WaitSilenceAsync();
+        var lost = talk.Asked - talk.Answered;
+        talk.Resume();
+        await talk.WaitAnswersAsync(300);
+        talk.Pause();
         others.Pause();
+        await talk.WaitSilenceAsync();
         await others.WaitSilenceAsync();
         Output.WriteLine($"measured: {talk.Describe()}; the others {others.Describe()}");
+        // Three seconds' worth at most while the address moved, and then none.
+        Assert.InRange(lost, 0, 600);
+        Assert.Equal(lost, talk.Asked - talk.Answered);
         Assert.InRange(heir.Heard - before, 100, long.MaxValue);
         Assert.Equal(others.Asked, others.Answered);
     }
