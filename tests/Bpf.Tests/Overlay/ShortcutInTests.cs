@@ -223,6 +223,18 @@ public sealed class ShortcutInTests : IDisposable
     }
 
     [Fact]
+    public void Sender_ThatSaysItIsUs_IsNotCarriedWhateverTheGuardIsTold()
+    {
+        _rig.AddVtep(Nodes.One.Underlay);
+        _rig.Configure(c => c with { Guard = OverlayGuard.Off });
+        var ip = Udp with { Source = IPAddress.Parse("10.5.60.3") };
+        _rig.Table.Add(UdpFlow with { Client = new(ip.Source, UdpFlow.Client.Port) });
+        var tunnel = Outer with { Ip = Outer.Ip with { Source = Nodes.One.Underlay } };
+        _rig.ExpectPassedIn(tunnel.Around(ShortcutRig.Tunnelled(ip, UdpFlow.Original())));
+        ExpectPassedFor("passed_foreign_source");
+    }
+
+    [Fact]
     public void Sender_Unknown_IsRefusedOrAtLeastNotCarried()
     {
         _rig.RemoveVtep(Nodes.Two);
