@@ -19,7 +19,8 @@ internal sealed class SequenceRun : IDisposable
     private readonly Thread[] _threads;
     private readonly HashSet<int> _there = [];
     private readonly HashSet<int> _back = [];
-    private readonly CancellationTokenSource _stop = new();
+    private volatile bool _stopSending;
+    private volatile bool _stop;
     private int _sent;
 
     public SequenceRun(LabHost from, LabHost at, IPAddress address, int port)
@@ -29,7 +30,12 @@ internal sealed class SequenceRun : IDisposable
         _client = Conversation.Open(from, SocketType.Dgram, ProtocolType.Udp);
         _client.Connect(new IPEndPoint(address, port));
         foreach (var socket in (Socket[])[_server, _client])
+        {
             socket.SetRawSocketOption(SOL_SOCKET, SO_RCVBUFFORCE, BitConverter.GetBytes(ReceiveBuffer));
+            // So that the threads end by themselves: no socket is closed under one that waits in it.
+            socket.ReceiveTimeout = 200;
+        }
+
         _threads = [.. ((Action[])[Send, Echo, Receive]).Select(work => new Thread(() => Until(work)) { IsBackground = true })];
         foreach (var thread in _threads)
             thread.Start();
@@ -58,7 +64,7 @@ internal sealed class SequenceRun : IDisposable
     /// <summary>Stops sending, waits for what is under way, and gives the numbers that did not arrive there, and not back here.</summary>
     public async Task<(int[] There, int[] Back)> StopAsync()
     {
-        await _stop.CancelAsync();
+        _stopSending = true;
         _threads[0].Join();
         // What is missing after that is lost: the way takes a millisecond.
         var deadline = TimeProvider.System.GetTimestamp();
@@ -74,18 +80,17 @@ internal sealed class SequenceRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _stop.Cancel();
-        _client.Dispose();
-        _server.Dispose();
+        _stopSending = _stop = true;
         foreach (var thread in _threads)
             thread.Join();
-        _stop.Dispose();
+        _client.Dispose();
+        _server.Dispose();
     }
 
     private void Send()
     {
         Span<byte> number = stackalloc byte[64];
-        while (!_stop.IsCancellationRequested)
+        while (!_stopSending)
         {
             BinaryPrimitives.WriteInt32BigEndian(number, _sent);
             _client.Send(number);
@@ -98,9 +103,10 @@ internal sealed class SequenceRun : IDisposable
     {
         var buffer = new byte[100];
         EndPoint client = new IPEndPoint(IPAddress.Any, 0);
-        for (; ; )
+        while (!_stop)
         {
-            var length = _server.ReceiveFrom(buffer, ref client);
+            if (Received(() => _server.ReceiveFrom(buffer, ref client)) is not { } length)
+                continue;
             lock (_there)
                 _there.Add(BinaryPrimitives.ReadInt32BigEndian(buffer));
             _server.SendTo(buffer.AsSpan(0, length), client);
@@ -110,11 +116,25 @@ internal sealed class SequenceRun : IDisposable
     private void Receive()
     {
         var buffer = new byte[100];
-        for (; ; )
+        while (!_stop)
         {
-            _client.Receive(buffer);
+            if (Received(() => _client.Receive(buffer)) is null)
+                continue;
             lock (_back)
                 _back.Add(BinaryPrimitives.ReadInt32BigEndian(buffer));
+        }
+    }
+
+    // Null when nothing came for a while.
+    private static int? Received(Func<int> receive)
+    {
+        try
+        {
+            return receive();
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock)
+        {
+            return null;
         }
     }
 
@@ -124,9 +144,9 @@ internal sealed class SequenceRun : IDisposable
         {
             work();
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (SocketException)
         {
-            // The end of the run; a socket that fails before shows as numbers that are missing.
+            // The thread ends here, and every number that it does not carry is missing.
         }
     }
 }
