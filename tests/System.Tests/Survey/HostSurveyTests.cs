@@ -57,7 +57,7 @@ public sealed class HostSurveyTests : IDisposable
         _host.Namespace.Run("ping", "-c", "1", "-W", "1", "127.0.0.1");
         _host.Nft($"add table inet {SurveyHost.OwnTable}"); // Another generation: everything is read again.
 
-        Assert.Contains("packets 2", _host.Namespace.Run("nft", "list", "ruleset"), StringComparison.Ordinal);
+        Assert.Matches("packets [1-9]", _host.Namespace.Run("nft", "list", "ruleset"));
         Assert.Equal(before, _host.Look().Fingerprint);
     }
 
