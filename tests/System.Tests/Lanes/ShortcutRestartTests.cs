@@ -36,7 +36,7 @@ public sealed class ShortcutRestartTests(ShortcutRestartTests.TwoNodes shared, I
             await StartAsync(sequence);
 
             foreach (var program in (string[])["overlay_out", "underlay_in"])
-                await Node.RunAsync("bpftool", "link", "detach", "pinned", Path.Combine(Node.BpfDirectory, "default", "1", $"link_{program}"));
+                await Node.RunAsync("bpftool", "link", "detach", "pinned", Path.Combine(Node.Pins(), $"link_{program}"));
             await Node.RunAsync("bpftool", "link", "detach", "id", await LinkIdAsync("veth1"));
             await WaitCarriedAsync(sequence);
         }
