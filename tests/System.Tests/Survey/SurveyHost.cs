@@ -65,10 +65,10 @@ internal sealed class SurveyHost : IDisposable
     public void Tc(string arguments) => _ns.Run("tc", arguments.Split(' '));
 
     /// <summary>Attaches a BPF program that lets everything pass as a filter of tc; the qdisc has to be there.</summary>
-    public void AttachFilter(string device, string hook) => Tc($"filter add dev {device} {hook} bpf da obj {Program("tc")} sec tc");
+    public void AttachFilter(string device, string hook) => RunApart($"tc filter add dev {device} {hook} bpf da obj {Program("tc")} sec tc");
 
     /// <summary>Attaches such a program as generic XDP.</summary>
-    public void AttachXdp(string device) => _ns.Ip($"link set dev {device} xdpgeneric obj {Program("xdp")} sec xdp");
+    public void AttachXdp(string device) => RunApart($"ip link set dev {device} xdpgeneric obj {Program("xdp")} sec xdp");
 
     public LaneSurvey Look() => _ns.Invoke(() => _survey.Look(Device, [Container], OwnTable, OwnPrograms));
 
@@ -87,6 +87,9 @@ internal sealed class SurveyHost : IDisposable
             $"{network.BaseAddress}-24", network, network.BaseAddress, MacAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"02:00:00:00:00:{number:x2}")),
             IPAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"192.0.2.{number}")));
     }
+
+    // iproute2 mounts a BPF file system at /sys/fs/bpf when it loads an object and finds none: not on the machine the tests run on.
+    private void RunApart(string command) => _ns.Run("unshare", ["--mount", .. command.Split(' ')]);
 
     private string Program(string section)
     {
