@@ -23,7 +23,7 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     private readonly EndpointReader _reader = new(routes, time);
     private readonly Dictionary<int, BpfLink> _links = [];
     private ShortcutProgram? _program;
-    private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
+    private (string Reason, DateTimeOffset RetryAt)? _loadFailure;
     private ShortcutValue _terms;
     private uint _generation;
     private (int, string) _seen = (-1, "");
@@ -87,8 +87,7 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
         }
         catch (Exception e) when (e is LanesUnavailableException or NativeException or IOException or UnauthorizedAccessException)
         {
-            var why = LaneFaults.Explain(e);
-            Close($"{why.Message} ({why.Remedy})", changes);
+            Close(Why(e), changes);
         }
 
         return changes;
@@ -142,6 +141,12 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     /// <summary>CLOCK_MONOTONIC in nanoseconds, which is what Stopwatch reads on Linux.</summary>
     private static ulong Now => (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
 
+    private static string Why(Exception failure)
+    {
+        var why = LaneFaults.Explain(failure);
+        return $"{why.Message} ({why.Remedy})";
+    }
+
     private string? Refusal(LaneSurvey survey)
     {
         if (options.Shortcut == OverlayShortcut.Off)
@@ -150,15 +155,25 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
             return culprit;
         if (options.Shortcut == OverlayShortcut.Established && !survey.ConntrackInUse)
             return "no-conntrack: nothing on this host tracks connections, and the proof is kept there. Have something track them (--ip-masq does), or declare that no rule needs to see overlay traffic (--shortcut=always)";
-        return _program is null && time.GetUtcNow() < _retryAt ? Closed : null;
+        return _loadFailure is { } failure && time.GetUtcNow() < failure.RetryAt ? failure.Reason : null;
     }
 
     private void Load(LaneProgram lanes, LaneObjects objects)
     {
         if (_program is not null)
             return;
-        _retryAt = time.GetUtcNow() + RetryInterval;
-        _program = ShortcutProgram.Load(lanes, objects);
+        try
+        {
+            _program = ShortcutProgram.Load(lanes, objects);
+            _loadFailure = null;
+        }
+        catch (Exception e) when (e is LanesUnavailableException or NativeException or IOException or UnauthorizedAccessException)
+        {
+            // Whatever closes the lane meanwhile is not to be mistaken for this.
+            _loadFailure = (Why(e), time.GetUtcNow() + RetryInterval);
+            throw;
+        }
+
         // Go on after the generation of the agent before us: what it let through has to prove itself, as nobody watched meanwhile.
         if (_program.Terms.TryLookup(0u, out ShortcutValue before))
             _generation = AcceptMark.GenerationOf(options.ShortcutMark, before.AcceptValue[0]);

@@ -77,6 +77,7 @@ internal sealed class ShortcutProgram : IDisposable
         var packet = new byte[64];
         var started = Stopwatch.GetTimestamp();
         var first = program.Run(packet).ReturnValue;
+        // Once in the life of a load, in the one thread that writes; the lane is still closed, and packets take the slower ones.
         Thread.Sleep(Sample);
         var ticks = program.Run(packet).ReturnValue - first;
         var rate = ticks / Stopwatch.GetElapsedTime(started).TotalSeconds;
