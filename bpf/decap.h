@@ -7,133 +7,7 @@
  * goes on untouched, other VNIs on our port included.
  */
 
-#include "lookup.h"
-
-/* Where the headers of a VXLAN packet of ours begin. */
-struct vxlan_packet {
-	struct iphdr *ip;
-	struct udphdr *udp;
-	struct ethhdr *inner_ethernet;
-	struct iphdr *inner;
-	bool inner_is_ipv4; /* otherwise there is no `inner` */
-	bool fragment;	    /* the first one of several */
-};
-
-enum parsed {
-	PARSED_NOT_OURS,
-	PARSED_INCOMPLETE, /* ends, or continues outside of what can be read */
-	PARSED_OURS,
-};
-
-/* The longest headers parse_vxlan() walks over. */
-#define VXLAN_HEADERS                                                                              \
-	(2 * sizeof(struct ethhdr) + IP_LONGEST + sizeof(struct udphdr) +                          \
-	 sizeof(struct vxlan_header) + sizeof(struct iphdr) + sizeof(struct tcphdr))
-
-/*
- * Whether the packet is for our VTEP. What is not is none of our business and only counted when it
- * came close (same port), so that the counters are not a count of all traffic.
- *
- * Everything the driver would deliver has to be found here, or it slips past the guard: outer IP
- * options, a priority tag, a multicast hardware address.
- */
-static __always_inline enum parsed parse_vxlan(struct __sk_buff *skb,
-					       const struct config_value *config,
-					       struct lane_counters *count,
-					       struct vxlan_packet *packet)
-{
-	struct cursor cursor = cursor_begin(skb);
-	struct vxlan_header *vxlan;
-	struct ethhdr *ethernet;
-
-	if (skb->pkt_type == PACKET_OTHERHOST)
-		return PARSED_NOT_OURS;
-	ethernet = cursor_take(&cursor, sizeof(*ethernet));
-	if (!ethernet)
-		return PARSED_INCOMPLETE;
-	if (ethernet->h_proto != bpf_htons(ETH_P_IP))
-		return PARSED_NOT_OURS;
-	packet->ip = cursor_take(&cursor, sizeof(*packet->ip));
-	if (!packet->ip)
-		return PARSED_INCOMPLETE;
-	if (packet->ip->protocol != IPPROTO_UDP || packet->ip->version != 4)
-		return PARSED_NOT_OURS;
-	if (packet->ip->daddr != mapped_ipv4(config->local))
-		return PARSED_NOT_OURS;
-	/* Only the first fragment shows whose it is. Without it the others come to nothing, and one
-	 * too short to be judged here is left to nftables (src/Agent/Datapath/FirewallRules.cs). */
-	if (packet->ip->frag_off & bpf_htons(IP_OFFSET))
-		return PARSED_NOT_OURS;
-	packet->fragment = packet->ip->frag_off & bpf_htons(IP_MF);
-	if (packet->ip->ihl < sizeof(*packet->ip) / 4)
-		return PARSED_NOT_OURS;
-	if (!cursor_skip_options(&cursor, packet->ip->ihl - sizeof(*packet->ip) / 4))
-		return PARSED_INCOMPLETE;
-	packet->udp = cursor_take(&cursor, sizeof(*packet->udp));
-	if (!packet->udp)
-		return PARSED_INCOMPLETE;
-	if (packet->udp->dest != bpf_htons(config->port))
-		return PARSED_NOT_OURS;
-	vxlan = cursor_take(&cursor, sizeof(*vxlan));
-	packet->inner_ethernet = cursor_take(&cursor, sizeof(*packet->inner_ethernet));
-	if (!vxlan || !packet->inner_ethernet)
-		return PARSED_INCOMPLETE;
-	if (vxlan->flags != bpf_htonl(VXLAN_FLAG_VNI) ||
-	    vxlan->vni != bpf_htonl(config->vni << VXLAN_VNI_SHIFT)) {
-		tally(&count->passed_other_vni);
-		return PARSED_NOT_OURS;
-	}
-	packet->inner_is_ipv4 = packet->inner_ethernet->h_proto == bpf_htons(ETH_P_IP);
-	if (packet->inner_is_ipv4) {
-		packet->inner = cursor_take(&cursor, sizeof(*packet->inner));
-		if (!packet->inner)
-			return PARSED_INCOMPLETE;
-	}
-	return PARSED_OURS;
-}
-
-/*
- * The guard. VXLAN authenticates nothing, so this is the least: the sender is a node we know, and
- * the inner source is not in the subnet of another node (ours included). An inner source outside of
- * all subnets is the sender's own address or masqueraded traffic: fine. Behind an address of
- * guard_allow there may be any node but us.
- *
- * A frame with a VLAN tag is refused (RFC 7348, 6.1): the kernel takes VLAN 0 off and delivers what
- * is behind it.
- */
-static __always_inline bool guard_refuses(const struct config_value *config,
-					  const struct vxlan_packet *packet,
-					  const struct vtep_value *sender,
-					  const __u8 sender_address[16],
-					  struct lane_counters *count)
-{
-	bool refuse = config->guard >= GUARD_VTEP;
-	struct subnet_value *subnet;
-
-	if (config->guard == GUARD_OFF)
-		return false;
-	if (packet->fragment && config->guard == GUARD_STRICT) {
-		tally(&count->refused_fragment);
-		return true;
-	}
-	if (!sender && !is_allowed(sender_address)) {
-		tally(&count->refused_unknown_vtep);
-		return refuse;
-	}
-	if (packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021Q) ||
-	    packet->inner_ethernet->h_proto == bpf_htons(ETH_P_8021AD)) {
-		tally(&count->refused_inner_vlan);
-		return refuse;
-	}
-	if (!packet->inner_is_ipv4)
-		return false;
-	subnet = find_subnet(packet->inner->saddr);
-	if (!subnet || (subnet->transport != TRANSPORT_LOCAL &&
-			(same_address(subnet->vtep, sender_address) || is_allowed(sender_address))))
-		return false;
-	tally(&count->refused_forged_source);
-	return refuse;
-}
+#include "guard.h"
 
 /* Whether the outer headers tell the length the packet has; the driver cuts or drops others. */
 static __always_inline bool lengths_agree(const struct __sk_buff *skb,
@@ -206,14 +80,29 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct ethhd
 	return TC_ACT_OK;
 }
 
+/* Whether the driver, which runs GRO over what it has decapsulated, may make one large packet of
+ * this and others: TCP that carries data and does not end a burst. */
+static __always_inline bool may_aggregate(const struct __sk_buff *skb, const struct iphdr *inner)
+{
+	struct cursor cursor = {.at = (void *)(inner + 1), .end = (void *)(long)skb->data_end};
+	__u8 *tcp;
+
+	if (inner->version != 4 || inner->ihl != sizeof(*inner) / 4 ||
+	    inner->protocol != IPPROTO_TCP || inner->frag_off & bpf_htons(IP_MF | IP_OFFSET))
+		return false;
+	tcp = cursor_take(&cursor, sizeof(struct tcphdr));
+	return tcp && !(tcp[TCP_FLAGS] & TCP_FLUSHING) &&
+	       bpf_ntohs(inner->tot_len) > sizeof(*inner) + (tcp[TCP_OFFSET] >> 4) * 4;
+}
+
 static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_value *config,
-				     const struct vxlan_packet *packet, struct vtep_value *sender,
+				     const struct vxlan_packet *packet, const struct sender *sender,
 				     struct lane_counters *count)
 {
 	struct ethhdr inner_ethernet;
 	int result;
 
-	if (!config->tunnel_in) {
+	if (config->tunnel_in == TUNNEL_IN_DRIVER) {
 		tally(&count->passed_switched_off);
 		return TC_ACT_UNSPEC;
 	}
@@ -225,8 +114,12 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 	}
 	if (!plain_tunnel_packet(skb, packet, count))
 		return TC_ACT_UNSPEC;
+	if (config->tunnel_in == TUNNEL_IN_AUTO && may_aggregate(skb, packet->inner)) {
+		tally(&count->passed_stream);
+		return TC_ACT_UNSPEC;
+	}
 	inner_ethernet = *packet->inner_ethernet;
-	result = decapsulate(skb, &inner_ethernet, sender, count);
+	result = decapsulate(skb, &inner_ethernet, sender->vtep, count);
 	return result == TC_ACT_OK ? bpf_redirect(config->overlay_ifindex, BPF_F_INGRESS) : result;
 }
 
@@ -236,7 +129,7 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
  */
 static __always_inline int receive(struct __sk_buff *skb, const struct config_value *config,
 				   struct lane_counters *count, struct vxlan_packet *packet,
-				   struct vtep_value **sender, __u8 sender_address[16])
+				   struct sender *sender)
 {
 	enum parsed parsed;
 
@@ -250,9 +143,8 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
 		tally(&count->passed_truncated);
 	if (parsed != PARSED_OURS)
 		return TC_ACT_UNSPEC;
-	map_ipv4(sender_address, packet->ip->saddr);
-	*sender = find_vtep(sender_address);
-	if (guard_refuses(config, packet, *sender, sender_address, count))
+	find_sender(packet, sender);
+	if (guard_refuses(skb, config, packet, sender, count))
 		return TC_ACT_SHOT;
 	if (packet->fragment) {
 		tally(&count->passed_fragment);

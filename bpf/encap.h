@@ -61,7 +61,7 @@ static __always_inline __u32 transport_length(struct cursor cursor, __u8 protoco
 	if (protocol != IPPROTO_TCP)
 		return 0;
 	header = cursor_take(&cursor, 20);
-	return header ? (header[12] >> 4) * 4 : TCP_LONGEST;
+	return header ? (header[TCP_OFFSET] >> 4) * 4 : TCP_LONGEST;
 }
 
 static __always_inline void write_tunnel_header(struct tunnel_header *tunnel,

@@ -21,7 +21,11 @@
 #define IP_OFFSET	 0x1fff
 #define IP_DEFAULT_TTL	 64
 #define TCP_LONGEST	 60
-#define IP_LONGEST	 60 /* with options */
+#define TCP_OFFSET	 12   /* byte of the TCP header whose upper half is its length in words */
+#define TCP_FLAGS	 13   /* byte of the TCP header */
+#define TCP_ENDING	 0x07 /* FIN, SYN, RST */
+#define TCP_FLUSHING	 0x2f /* with these (URG, PSH too) GRO waits for nothing */
+#define IP_LONGEST	 60   /* with options */
 #define IP_OPTION_WORDS	 10
 #define ECN_MASK	 3
 #define ECN_ECT_1	 1

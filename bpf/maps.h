@@ -45,3 +45,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct config_value);
 } config SEC(".maps");
+
+/* Samples of what the guard refused. The agent empties it; while it does not, what comes is lost.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, REFUSAL_BYTES);
+} refusals SEC(".maps");
+
+/* When this CPU may put the next one there, CLOCK_MONOTONIC in ns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} refusal_turn SEC(".maps");

@@ -29,14 +29,13 @@ int underlay_in(struct __sk_buff *skb)
 	struct lane_counters *count = counters_of(LANE_1_IN);
 	struct config_value *settings = current_config();
 	struct vxlan_packet packet;
-	struct vtep_value *sender;
-	__u8 sender_address[16];
+	struct sender sender;
 	int result;
 
 	if (!count || !settings || !settings->vni)
 		return TC_ACT_UNSPEC;
-	result = receive(skb, settings, count, &packet, &sender, sender_address);
-	return result == TC_ACT_OK ? lane_1_in(skb, settings, &packet, sender, count) : result;
+	result = receive(skb, settings, count, &packet, &sender);
+	return result == TC_ACT_OK ? lane_1_in(skb, settings, &packet, &sender, count) : result;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

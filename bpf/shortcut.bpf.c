@@ -27,18 +27,17 @@ int underlay_in(struct __sk_buff *skb)
 	struct config_value *settings = current_config();
 	struct endpoint_value *container;
 	struct vxlan_packet packet;
-	struct vtep_value *sender;
-	__u8 sender_address[16];
+	struct sender sender;
 	int result;
 
 	if (!count || !short_count || !settings || !settings->vni)
 		return TC_ACT_UNSPEC;
-	result = receive(skb, settings, count, &packet, &sender, sender_address);
+	result = receive(skb, settings, count, &packet, &sender);
 	if (result != TC_ACT_OK)
 		return result;
-	container = lane_2_receiver(skb, settings, &packet, sender, sender_address, short_count);
-	return container ? lane_2_in(skb, container, sender, short_count)
-			 : lane_1_in(skb, settings, &packet, sender, count);
+	container = lane_2_receiver(skb, settings, &packet, &sender, short_count);
+	return container ? lane_2_in(skb, container, sender.vtep, short_count)
+			 : lane_1_in(skb, settings, &packet, &sender, count);
 }
 
 /* How many jiffies have passed; the agent runs it twice to learn how many there are in a second. */

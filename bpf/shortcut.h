@@ -17,8 +17,6 @@
 #include "encap.h"
 
 #define SLOW_EVERY_NS 10000000000ULL
-#define TCP_ENDING    0x07 /* FIN, SYN, RST */
-#define TCP_FLAGS     13   /* byte of the TCP header */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -84,7 +82,7 @@ static __always_inline bool take_flow(struct cursor *cursor, const struct iphdr 
 			tally(&count->passed_not_established);
 			return false;
 		}
-		flow->header = (tcp[12] >> 4) * 4;
+		flow->header = (tcp[TCP_OFFSET] >> 4) * 4;
 		ports = (struct udphdr *)tcp;
 	} else if (ip->protocol == IPPROTO_UDP) {
 		ports = cursor_take(cursor, sizeof(*ports));
@@ -237,8 +235,11 @@ static __always_inline int lane_2_out(struct __sk_buff *skb, const struct config
 	inner = take_inner(&cursor, skb, count);
 	if (!inner)
 		return TC_ACT_UNSPEC;
+	/* What opens or ends a connection has been told apart before anything is looked up. */
+	if (!take_flow(&cursor, inner, &flow, count))
+		return TC_ACT_UNSPEC;
 	found = find_tunnel(inner->daddr, count);
-	if (!found || !take_flow(&cursor, inner, &flow, count))
+	if (!found)
 		return TC_ACT_UNSPEC;
 	/* The bridge would see what is not addressed to it, and rp_filter who lies about itself. */
 	container = find_endpoint(inner->saddr);
@@ -271,17 +272,17 @@ static __always_inline int lane_2_out(struct __sk_buff *skb, const struct config
 
 /* The container that a packet from the wire may go straight into, NULL (and counted) for what lane
  * 1 or the driver has to look at. The guard has let it in. */
-static __always_inline struct endpoint_value *
-lane_2_receiver(struct __sk_buff *skb, const struct config_value *config,
-		const struct vxlan_packet *packet, const struct vtep_value *sender,
-		const __u8 sender_address[16], struct lane_counters *count)
+static __always_inline struct endpoint_value *lane_2_receiver(struct __sk_buff *skb,
+							      const struct config_value *config,
+							      const struct vxlan_packet *packet,
+							      const struct sender *sender,
+							      struct lane_counters *count)
 {
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct shortcut_value *terms = open_shortcut(now);
 	struct cursor cursor = {.end = (void *)(long)skb->data_end};
 	const struct iphdr *inner = packet->inner;
 	struct endpoint_value *container;
-	struct subnet_value *subnet;
 	struct flow flow = {};
 
 	if (!terms) {
@@ -299,9 +300,7 @@ lane_2_receiver(struct __sk_buff *skb, const struct config_value *config,
 		return NULL;
 	}
 	/* Whatever the guard is told to let through, what comes from nowhere goes the long way. */
-	subnet = find_subnet(inner->saddr);
-	if (!sender || !subnet || subnet->transport == TRANSPORT_LOCAL ||
-	    !same_address(subnet->vtep, sender_address)) {
+	if (!sender->vtep || !is_node_of_source(sender)) {
 		tally(&count->passed_foreign_source);
 		return NULL;
 	}

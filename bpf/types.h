@@ -34,6 +34,13 @@ enum shortcut_mode {
 	SHORTCUT_ALWAYS = 2,	  /* the operator declares that no rule needs to see it */
 };
 
+/* What lane 1 in decapsulates; --tunnel-in. */
+enum tunnel_in {
+	TUNNEL_IN_DRIVER = 0, /* nothing; the guard judges all the same */
+	TUNNEL_IN_AUTO = 1,   /* what the driver's GRO would not make larger */
+	TUNNEL_IN_BPF = 2,    /* every packet that is no aggregate already */
+};
+
 /* Index into lane_stats. */
 enum lane {
 	LANE_1_OUT = 0,
@@ -77,7 +84,7 @@ struct config_value {
 	__u16 port; /* host byte order, as the others */
 	__u16 source_port_low;
 	__u16 source_port_high;
-	__u8 tunnel_in; /* lane 1 in decapsulates; the guard judges either way */
+	__u8 tunnel_in; /* enum tunnel_in */
 	__u8 reserved2;
 };
 
@@ -148,6 +155,30 @@ struct lane_counters {
 	__u64 passed_not_established;
 	__u64 passed_expiring;
 	__u64 refused_fragment;
+	__u64 passed_stream;
+};
+
+/* The guard's verdicts, in the order of the refused_ counters. */
+enum refusal_reason {
+	REFUSED_UNKNOWN_VTEP = 0,
+	REFUSED_FORGED_SOURCE = 1,
+	REFUSED_INNER_VLAN = 2,
+	REFUSED_FRAGMENT = 3,
+};
+
+/* A packet that the guard refused, for people to see: at most one each millisecond and CPU. */
+struct refusal {
+	__u64 at; /* CLOCK_MONOTONIC, ns */
+	__u8 outer_source[16];
+	__u8 inner_source[16]; /* zero unless the frame inside is IPv4 */
+	__u8 inner_destination[16];
+	__u32 length;	  /* of the outer frame, bytes */
+	__u16 inner_type; /* ethertype of the frame inside */
+	__u8 inner_protocol;
+	__u8 reason;  /* enum refusal_reason */
+	__u8 dropped; /* 0 where the guard only observes */
+	__u8 reserved[3];
+	__u32 ifindex; /* it came in by */
 };
 
 /* Senders beside the peers, by prefix (--guard-allow). A map has to have a value. */
@@ -159,6 +190,7 @@ struct allow_value {
 #define MAX_VTEPS     16384
 #define MAX_ENDPOINTS 4096
 #define MAX_ALLOWED   1024
+#define REFUSAL_BYTES 65536 /* of the ring buffer: a power of two, whole pages of any machine */
 
 _Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden padding");
 _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
@@ -167,4 +199,5 @@ _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden paddin
 _Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
 _Static_assert(sizeof(struct endpoint_value) == 40, "endpoint_value has no hidden padding");
 _Static_assert(sizeof(struct shortcut_value) == 40, "shortcut_value has no hidden padding");
-_Static_assert(sizeof(struct lane_counters) == 272, "lane_counters has no hidden padding");
+_Static_assert(sizeof(struct refusal) == 72, "refusal has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 280, "lane_counters has no hidden padding");

@@ -14,4 +14,7 @@ public static class ExitCodes
 
     /// <summary><c>status</c>: no agent answers.</summary>
     public const int NoAgent = 3;
+
+    /// <summary>Ended by Ctrl+C, as shells count it.</summary>
+    public const int Interrupted = 130;
 }

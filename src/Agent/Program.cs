@@ -22,6 +22,7 @@ var root = new RootCommand("An overlay network agent for container hosts: joins 
 {
     new Command("agent", "Run the agent (accelerated agent --help lists its flags). A bare accelerated --FLAG… does the same."),
     StatusCommand.Create(),
+    DropsCommand.Create(),
     version,
 };
 var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

@@ -32,7 +32,7 @@ internal static class BpfCompiler
             try
             {
                 Execute(
-                    "clang", "-O2", "-g", "-target", "bpf", "-mcpu=v3", $"-I/usr/include/{Architecture}-linux-gnu", "-Wall", "-Wextra", "-Werror",
+                    "clang", "-O2", "-g", "-target", "bpf", "-mcpu=v3", "-mllvm", "-no-stack-slot-sharing", $"-I/usr/include/{Architecture}-linux-gnu", "-Wall", "-Wextra", "-Werror",
                     "-c", Path.Combine(AppContext.BaseDirectory, source), "-o", output);
                 return Objects[source] = File.ReadAllBytes(output);
             }

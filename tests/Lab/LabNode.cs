@@ -140,6 +140,9 @@ public sealed class LabNode : LabHost, IAsyncDisposable
     public Task<CommandResult> ShowStatusAsync(CancellationToken cancel = default) =>
         ExecAsync([_binary, "status", $"--run-dir={RunDirectory}"], stdin: null, limit: null, cancel);
 
+    /// <summary>Starts <c>accelerated drops</c>.</summary>
+    public BackgroundCommand StartDrops(params string[] flags) => Start([_binary, "drops", $"--run-dir={RunDirectory}", .. flags]);
+
     /// <summary>What <c>subnet.env</c> says.</summary>
     /// <exception cref="LabException">The agent has not written it yet.</exception>
     public SubnetEnv Subnet() =>

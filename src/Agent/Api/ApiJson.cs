@@ -7,4 +7,5 @@ namespace Accelerated.Agent.Api;
 [JsonSerializable(typeof(StatusReport))]
 [JsonSerializable(typeof(ApiRequest))]
 [JsonSerializable(typeof(ApiError))]
+[JsonSerializable(typeof(DropLine))]
 internal sealed partial class ApiJson : JsonSerializerContext;

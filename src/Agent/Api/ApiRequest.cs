@@ -1,5 +1,6 @@
 namespace Accelerated.Agent.Api;
 
 /// <summary>A request on the agent's socket: one line of JSON.</summary>
-/// <param name="Method">What is asked for: <c>status</c>.</param>
-public sealed record ApiRequest(string? Method);
+/// <param name="Method">What is asked for: <c>status</c>, one line in answer; or <c>drops</c>, lines of <see cref="DropLine"/>.</param>
+/// <param name="Follow">Of <c>drops</c>: go on until the client hangs up, instead of ending after what is known.</param>
+public sealed record ApiRequest(string? Method, bool Follow = false);

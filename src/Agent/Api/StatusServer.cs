@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Accelerated.Agent.Datapath;
 using Microsoft.Extensions.Logging;
 
 namespace Accelerated.Agent.Api;
@@ -9,12 +10,14 @@ namespace Accelerated.Agent.Api;
 /// The agent's unix socket: a line of JSON in, a line of JSON out, as often as the client likes. Root and the socket's group may
 /// connect (0660).
 /// </summary>
-public sealed partial class StatusServer(StatusReporter reporter, ILogger<StatusServer> log)
+public sealed partial class StatusServer(
+    StatusReporter reporter, IDatapath datapath, NftablesFirewall firewall, TimeProvider time, ILogger<StatusServer> log)
 {
     private const int LongestRequest = 4096;
     private const int Backlog = 16;
     private const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
     private static readonly TimeSpan IdleLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DropInterval = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Makes the socket. The instance lock is held, so a file in its place is a dead agent's.</summary>
     /// <exception cref="AgentFaultException">The path cannot be used.</exception>
@@ -67,7 +70,14 @@ public sealed partial class StatusServer(StatusReporter reporter, ILogger<Status
                     continue;
                 }
 
-                await stream.WriteAsync(Answer(buffer.AsSpan(0, Math.Max(end, 0))), limit.Token).ConfigureAwait(false);
+                var request = Parse(buffer.AsSpan(0, Math.Max(end, 0)));
+                if (request?.Method == "drops")
+                {
+                    await SendDropsAsync(stream, request.Follow, limit).ConfigureAwait(false);
+                    return;
+                }
+
+                await stream.WriteAsync(Answer(request), limit.Token).ConfigureAwait(false);
                 if (end < 0)
                     return;
                 buffer.AsSpan(end + 1, used - end - 1).CopyTo(buffer);
@@ -81,23 +91,39 @@ public sealed partial class StatusServer(StatusReporter reporter, ILogger<Status
         }
     }
 
-    private byte[] Answer(ReadOnlySpan<byte> request)
+    /// <summary>Sends what the guard refuses, until the client hangs up or does not read.</summary>
+    private async Task SendDropsAsync(NetworkStream stream, bool follow, CancellationTokenSource limit)
     {
-        string? method;
+        var reader = new DropReader(datapath, firewall, time);
+        // A client has nothing more to say: what ends this read is its end.
+        var gone = stream.ReadAsync(new byte[1], limit.Token).AsTask();
+        do
+        {
+            limit.CancelAfter(IdleLimit);
+            foreach (var line in reader.Read())
+                await stream.WriteAsync(Line(JsonSerializer.Serialize(line, ApiJson.Default.DropLine)), limit.Token).ConfigureAwait(false);
+            limit.CancelAfter(Timeout.InfiniteTimeSpan);
+        }
+        while (follow && await Task.WhenAny(gone, Task.Delay(DropInterval, limit.Token)).ConfigureAwait(false) != gone && !limit.IsCancellationRequested);
+    }
+
+    private static ApiRequest? Parse(ReadOnlySpan<byte> request)
+    {
         try
         {
-            method = JsonSerializer.Deserialize(request, ApiJson.Default.ApiRequest)?.Method;
+            return JsonSerializer.Deserialize(request, ApiJson.Default.ApiRequest);
         }
         catch (JsonException)
         {
-            method = null;
+            return null;
         }
-
-        var json = method == "status"
-            ? JsonSerializer.Serialize(reporter.Report(), ApiJson.Default.StatusReport)
-            : JsonSerializer.Serialize(new ApiError("""expected one line of JSON like {"method":"status"}; the methods are: status"""), ApiJson.Default.ApiError);
-        return Encoding.UTF8.GetBytes(json + "\n");
     }
+
+    private byte[] Answer(ApiRequest? request) => Line(request?.Method == "status"
+        ? JsonSerializer.Serialize(reporter.Report(), ApiJson.Default.StatusReport)
+        : JsonSerializer.Serialize(new ApiError("""expected one line of JSON like {"method":"status"}; the methods are: status, drops"""), ApiJson.Default.ApiError));
+
+    private static byte[] Line(string json) => Encoding.UTF8.GetBytes(json + "\n");
 
     [LoggerMessage(4001, LogLevel.Debug, "a status client went away: {Reason}")]
     private partial void LogClientGone(string reason);

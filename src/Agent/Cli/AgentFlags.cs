@@ -50,11 +50,11 @@ internal sealed partial class AgentFlags
         _runDir = Text("run-dir", "/run/accelerated", "DIR", "status socket and lock");
         _stateDir = Text("state-dir", "/var/lib/accelerated", "DIR", "what outlives a reboot");
         _instance = Text("instance", AgentOptions.DefaultInstance, "NAME", "name of this agent, when a host runs several");
-        _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets; auto is kernel in this version, bpf lays the eBPF lanes over it");
+        _datapath = Text("datapath", "auto", "auto|bpf|kernel|host-gw", "what carries packets: auto is the eBPF lanes where they work, else the kernel's vxlan driver; bpf the same, and a warning while they do not");
         _guard = Text("guard", "vtep", "strict|vtep|observe|off", "VXLAN from senders that are no peers, by the wrong interface or with a forged inner source: drop it (strict: outer fragments too), only count it, or neither");
         _guardAllow = Flag("guard-allow", GoFlagKind.Repeatable, "", "203.0.113.0/24", "further senders of VXLAN: networks of peers behind NAT or with several addresses, separated by commas; repeatable");
-        _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with --datapath=bpf: who decapsulates; auto is driver in this version");
-        _shortcut = Text("shortcut", "established", "established|always|off", "with --datapath=bpf: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
+        _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with the eBPF lanes: who decapsulates; auto leaves to the driver what its GRO could make larger");
+        _shortcut = Text("shortcut", "established", "established|always|off", "with the eBPF lanes: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
         _shortcutMark = Text("shortcut-mark", "0xffff0000", "0xffff0000", "the bits of the conntrack mark that prove it; others' rules must leave them alone");
         _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
         _bpfAttach = Text("bpf-attach", "auto", "auto|tcx|clsact", "how programs are attached; auto is tcx where the kernel has it (Linux 6.6), and clsact beside other people's clsact filters");
@@ -197,10 +197,11 @@ internal sealed partial class AgentFlags
         }
     }
 
-    private bool TunnelIn() => _tunnelIn.Value switch
+    private OverlayTunnelIn TunnelIn() => _tunnelIn.Value switch
     {
-        "auto" or "driver" => false,
-        "bpf" => true,
+        "auto" => OverlayTunnelIn.Auto,
+        "bpf" => OverlayTunnelIn.Bpf,
+        "driver" => OverlayTunnelIn.Driver,
         _ => throw _tunnelIn.Wrong("expected auto, bpf or driver"),
     };
 

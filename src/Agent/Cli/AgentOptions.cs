@@ -36,8 +36,8 @@ public sealed record AgentOptions
     /// <summary><c>--datapath</c>.</summary>
     public required DatapathChoice Datapath { get; init; }
 
-    /// <summary>Whether the eBPF lanes are tried. <c>auto</c> is added here when they become the default.</summary>
-    public bool UsesLanes => Datapath is DatapathChoice.Bpf;
+    /// <summary>Whether the eBPF lanes are tried.</summary>
+    public bool UsesLanes => Datapath is DatapathChoice.Auto or DatapathChoice.Bpf;
 
     /// <summary>The eBPF lanes' settings.</summary>
     public required LaneOptions Lanes { get; init; }

@@ -13,8 +13,7 @@ internal static class StatusCommand
     /// <summary>The command for the command line library.</summary>
     public static Command Create()
     {
-        var runDir = new Option<string>("--run-dir") { Description = "the agent's --run-dir", DefaultValueFactory = _ => "/run/accelerated" };
-        var instance = new Option<string>("--instance") { Description = "the agent's --instance", DefaultValueFactory = _ => AgentOptions.DefaultInstance };
+        var (runDir, instance) = AgentAddress.Options();
         var json = new Option<bool>("--json") { Description = "print the agent's answer as it is: one line of JSON" };
         var command = new Command("status", "Show how this node is. Exit code: 0 well, 1 not well, 3 no agent answers.") { runDir, instance, json };
         command.SetAction(parsed => RunAsync(AgentOptions.SocketPath(parsed.GetValue(runDir)!, parsed.GetValue(instance)!), parsed.GetValue(json)));

@@ -24,6 +24,12 @@ public interface IDatapath
     DatapathUsage Usage();
 
     /// <summary>
+    /// Samples of what the guard refused, oldest first: those kept of what came after a number. Safe from any thread. Only the eBPF lanes
+    /// tell; what nftables refuses is counted there.
+    /// </summary>
+    IReadOnlyList<Refusal> Refusals(long after);
+
+    /// <summary>
     /// Makes the kernel equal to <paramref name="desired"/>: looks at what is there, changes only what differs. Idempotent. What fails
     /// for one peer does not keep the others waiting.
     /// </summary>

@@ -20,13 +20,16 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
     public string Name => "kernel";
 
     /// <inheritdoc/>
-    public string Reason => "the kernel's vxlan driver; the eBPF lanes are opt-in in this version (--datapath=bpf)";
+    public string Reason => "the kernel's vxlan driver, as --datapath=kernel says";
 
     /// <inheritdoc/>
     public AcceptMark? Mark => null;
 
     /// <inheritdoc/>
     public DatapathUsage Usage() => DatapathUsage.None;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Refusal> Refusals(long after) => [];
 
     /// <inheritdoc/>
     public TimeSpan? Beat() => null;

@@ -135,6 +135,16 @@ internal static unsafe partial class LibbpfApi
     [LibraryImport(Library)]
     internal static partial int bpf_map_delete_batch(FileDescriptor map, void* keys, uint* count, BpfMapBatchOpts* options);
 
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial RingBufferHandle ring_buffer__new(
+        FileDescriptor map, delegate* unmanaged[Cdecl]<nint, void*, nuint, int> sample, nint context, void* options);
+
+    [LibraryImport(Library)]
+    internal static partial int ring_buffer__consume(RingBufferHandle ring);
+
+    [LibraryImport(Library)]
+    internal static partial void ring_buffer__free(nint ring);
+
     [LibraryImport(Library)]
     internal static partial int bpf_tc_hook_create(BpfTcHook* hook);
 

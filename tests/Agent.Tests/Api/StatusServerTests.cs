@@ -13,7 +13,7 @@ namespace Accelerated.Agent.Tests.Api;
 /// <summary>The agent's socket as its clients see it, with an agent behind it that has only just started.</summary>
 public sealed class StatusServerTests : IAsyncLifetime
 {
-    private const string BadRequest = """{"error":"expected one line of JSON like {\u0022method\u0022:\u0022status\u0022}; the methods are: status"}""";
+    private const string BadRequest = """{"error":"expected one line of JSON like {\u0022method\u0022:\u0022status\u0022}; the methods are: status, drops"}""";
 
     private readonly string _directory = Directory.CreateTempSubdirectory("api-").FullName;
     private readonly CancellationTokenSource _stop = new();
@@ -38,7 +38,8 @@ public sealed class StatusServerTests : IAsyncLifetime
             options, store, _wake, datapath, _firewall, new SubnetFile(options.SubnetFile), new StateFile(_directory, "test"), _routes, _kernel,
             TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
-        _serving = new StatusServer(new StatusReporter(options, store, loop, datapath, _firewall), new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
+        _serving = new StatusServer(
+            new StatusReporter(options, store, loop, datapath, _firewall), datapath, _firewall, TimeProvider.System, new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
         return ValueTask.CompletedTask;
     }
 
@@ -79,6 +80,25 @@ public sealed class StatusServerTests : IAsyncLifetime
     [InlineData("""{"method":7}""")]
     [InlineData("""{"method":"status\ud800"}""")]
     public async Task Request_OfAnythingElse_IsToldWhatToAsk(string request) => Assert.Equal([BadRequest], await AskAsync(request + "\n", 1));
+
+    [Theory]
+    [InlineData("""{"method":"drops"}""")]
+    [InlineData("""{"method":"drops","follow":false}""")]
+    public async Task Drops_OfAnAgentWithoutLanes_EndWithNothing(string request) => Assert.Empty(await AskAsync(request + "\n", 1));
+
+    [Fact]
+    public async Task Drops_ThatAreFollowed_GoOnUntilTheClientHangsUp()
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        limit.CancelAfter(TimeSpan.FromSeconds(1));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var line in StatusClient.AskAsync(SocketPath, new("drops", Follow: true), limit.Token))
+                Assert.Fail(line);
+        });
+        Assert.StartsWith("{\"health\":", Assert.Single(await AskAsync("{\"method\":\"status\"}\n", 1)), StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task Request_OfSeveralLines_IsAnsweredLineByLine()

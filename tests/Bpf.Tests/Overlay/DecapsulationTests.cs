@@ -1,6 +1,7 @@
 using System.Net;
 using Accelerated.Bpf.Tests.Packets;
 using Accelerated.Interop;
+using Accelerated.Interop.Libbpf.Overlay;
 
 namespace Accelerated.Bpf.Tests.Overlay;
 
@@ -9,6 +10,7 @@ public sealed class DecapsulationTests(UnderlayNamespace underlay) : IDisposable
 {
     private static readonly Ethernet InnerEthernet = Nodes.Inner(Nodes.Two, Nodes.One);
     private static readonly Ipv4 InnerIp = Nodes.InnerIp(Nodes.Two, Nodes.One);
+    private static readonly Ipv4 TcpIp = InnerIp with { Protocol = Transport.Tcp };
     private static readonly Tunnel Outer = Nodes.Outer(Nodes.Two, Nodes.One);
     private static readonly byte[] Frame = Nodes.Frame(Nodes.Two, Nodes.One);
 
@@ -225,10 +227,61 @@ public sealed class DecapsulationTests(UnderlayNamespace underlay) : IDisposable
         _rig.ExpectCounters("in passed_gso=1");
     }
 
+    /// <summary>What GRO waits for others with: data that neither begins, ends nor pushes.</summary>
+    [Theory]
+    [InlineData(0x10, 0, 0, "taken")] // ACK without data.
+    [InlineData(0x10, 1, 0, "passed_stream")]
+    [InlineData(0x10, 1400, 0, "passed_stream")]
+    [InlineData(0x10, 1400, 12, "passed_stream")]
+    [InlineData(0x10, 0, 12, "taken")] // The options are no data.
+    [InlineData(0x18, 1400, 12, "taken")] // PSH.
+    [InlineData(0x11, 1400, 12, "taken")] // FIN.
+    [InlineData(0x12, 0, 20, "taken")] // SYN, ACK.
+    [InlineData(0x02, 100, 20, "taken")] // SYN with data.
+    [InlineData(0x14, 0, 0, "taken")] // RST.
+    [InlineData(0x30, 1, 0, "taken")] // URG.
+    [InlineData(0xd0, 1, 0, "passed_stream")] // ECE and CWR.
+    public void Segment_UnderAuto_IsTakenUnlessGroCouldMakeItLarger(byte flags, int payload, int options, string counter)
+    {
+        _rig.Configure(c => c with { TunnelIn = OverlayTunnelIn.Auto });
+        var frame = InnerEthernet.Around(TcpIp.Around(Transport.TcpSegment(payload, options: options, flags: flags)));
+        if (counter == "taken")
+            ExpectDecapsulated(frame, Outer);
+        else
+            ExpectUntouched(Outer.Around(frame));
+        _rig.ExpectCounters($"in {counter}=1");
+    }
+
+    [Theory]
+    [InlineData(Ipv4.MoreFragments, null)]
+    [InlineData(185, null)]
+    [InlineData(0, 1)] // With an IP option.
+    public void Segment_ThatGroLeavesAlone_IsTakenUnderAuto(int fragment, int? option)
+    {
+        _rig.Configure(c => c with { TunnelIn = OverlayTunnelIn.Auto });
+        var ip = TcpIp with { Fragment = (ushort)fragment, Options = option is { } o ? [(byte)o, 1, 1, 0] : [] };
+        ExpectTaken(InnerEthernet.Around(ip.Around(Transport.TcpSegment(1000, flags: 0x10))));
+    }
+
+    [Fact]
+    public void Segment_WhoseHeaderEndsTooSoon_IsTakenUnderAuto()
+    {
+        _rig.Configure(c => c with { TunnelIn = OverlayTunnelIn.Auto });
+        ExpectTaken(InnerEthernet.Around(TcpIp.Around(Transport.TcpSegment(0, flags: 0x10)[..19])));
+    }
+
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public void Packet_UnderAuto_BecomesTheInnerFrame(string name, byte protocol, byte[] payload)
+    {
+        _rig.Configure(c => c with { TunnelIn = OverlayTunnelIn.Auto });
+        Packet_FromPeer_BecomesTheInnerFrame(name, protocol, payload);
+    }
+
     [Fact]
     public void Lane_SwitchedOff_PassesOnAndStillGuards()
     {
-        _rig.Configure(c => c with { TunnelIn = 0 });
+        _rig.Configure(c => c with { TunnelIn = OverlayTunnelIn.Driver });
         ExpectUntouched(Outer.Around(Frame));
         _rig.RemoveVtep(Nodes.Two);
         Assert.Equal(OverlayRig.Shot, _rig.In(Outer.Around(Frame)).ReturnValue);

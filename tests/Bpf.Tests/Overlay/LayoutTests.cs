@@ -10,7 +10,8 @@ namespace Accelerated.Bpf.Tests.Overlay;
 /// <summary>The agent's structures against what clang made of bpf/types.h: names, places and sizes of all members, and enum values.</summary>
 public sealed partial class LayoutTests
 {
-    private static readonly Dictionary<int, JsonElement> Types = ReadTypes();
+    private static readonly Dictionary<int, JsonElement> OfMaps = ReadTypes(BpfCompiler.Shortcut);
+    private static readonly Dictionary<int, JsonElement> OfRecords = ReadTypes(BpfCompiler.Compile("Programs/layouts.bpf.c"));
 
     public static TheoryData<string, Type> Structures => new()
     {
@@ -24,6 +25,7 @@ public sealed partial class LayoutTests
         { "endpoint_value", typeof(EndpointValue) },
         { "shortcut_value", typeof(ShortcutValue) },
         { "allow_value", typeof(AllowValue) },
+        { "refusal", typeof(RefusalSample) },
     };
 
     public static TheoryData<string, string, Type> Enums => new()
@@ -32,15 +34,18 @@ public sealed partial class LayoutTests
         { "guard_mode", "GUARD", typeof(OverlayGuard) },
         { "shortcut_mode", "SHORTCUT", typeof(OverlayShortcut) },
         { "lane", "LANE", typeof(OverlayLane) },
+        { "tunnel_in", "TUNNEL_IN", typeof(OverlayTunnelIn) },
+        { "refusal_reason", "REFUSED", typeof(RefusalReason) },
     };
 
     [Theory]
     [MemberData(nameof(Structures))]
     public void Structure_OfTheAgent_IsThatOfTheObject(string native, Type managed)
     {
-        var structure = Types.Values.Single(t => Kind(t) == "STRUCT" && Name(t) == native);
+        var types = managed == typeof(RefusalSample) ? OfRecords : OfMaps;
+        var structure = types.Values.Single(t => Kind(t) == "STRUCT" && Name(t) == native);
         var expected = structure.GetProperty("members").EnumerateArray()
-            .Select(m => (Pascal(Name(m)), m.GetProperty("bits_offset").GetInt32() / 8, SizeOf(m.GetProperty("type_id").GetInt32())));
+            .Select(m => (Pascal(Name(m)), m.GetProperty("bits_offset").GetInt32() / 8, SizeOf(types, m.GetProperty("type_id").GetInt32())));
         var found = managed.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
             .Select(f => (f.Name, f.GetCustomAttribute<FieldOffsetAttribute>()!.Value, SizeOf(f.FieldType)));
         Assert.Equal(expected, found);
@@ -50,7 +55,7 @@ public sealed partial class LayoutTests
     [Fact]
     public void Names_OfTheCounters_AreThoseOfTheObject()
     {
-        var structure = Types.Values.Single(t => Kind(t) == "STRUCT" && Name(t) == "lane_counters");
+        var structure = OfMaps.Values.Single(t => Kind(t) == "STRUCT" && Name(t) == "lane_counters");
         Assert.Equal(structure.GetProperty("members").EnumerateArray().Select(Name), LaneCounters.Names);
         Assert.Equal(LaneCounters.Names.Count * sizeof(ulong), SizeOf(typeof(LaneCounters)));
     }
@@ -88,6 +93,8 @@ public sealed partial class LayoutTests
             ("config", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ConfigValue)), 1),
             ("endpoints", BpfMapType.Hash, SizeOf(typeof(EndpointKey)), SizeOf(typeof(EndpointValue)), 4096),
             ("shortcut", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ShortcutValue)), 1),
+            ("refusals", BpfMapType.RingBuffer, 0, 0, 65536),
+            ("refusal_turn", BpfMapType.PerCpuArray, sizeof(uint), sizeof(ulong), 1),
             ("guard_allow", BpfMapType.LpmTrie, SizeOf(typeof(SubnetKey)), SizeOf(typeof(AllowValue)), 1024),
         };
         var found = expected.Select(e =>
@@ -98,12 +105,12 @@ public sealed partial class LayoutTests
         Assert.Equal(expected, found);
     }
 
-    private static Dictionary<int, JsonElement> ReadTypes()
+    private static Dictionary<int, JsonElement> ReadTypes(byte[] image)
     {
         var file = Path.GetTempFileName();
         try
         {
-            File.WriteAllBytes(file, BpfCompiler.Shortcut);
+            File.WriteAllBytes(file, image);
             return JsonDocument.Parse(BpfCompiler.Execute("bpftool", "btf", "dump", "file", file, "-j")).RootElement
                 .GetProperty("types").EnumerateArray().ToDictionary(t => t.GetProperty("id").GetInt32());
         }
@@ -117,18 +124,18 @@ public sealed partial class LayoutTests
 
     private static string Name(JsonElement type) => type.GetProperty("name").GetString()!;
 
-    private static int SizeOf(int id)
+    private static int SizeOf(Dictionary<int, JsonElement> types, int id)
     {
-        var type = Types[id];
+        var type = types[id];
         return Kind(type) switch
         {
-            "ARRAY" => type.GetProperty("nr_elems").GetInt32() * SizeOf(type.GetProperty("type_id").GetInt32()),
-            "TYPEDEF" => SizeOf(type.GetProperty("type_id").GetInt32()),
+            "ARRAY" => type.GetProperty("nr_elems").GetInt32() * SizeOf(types, type.GetProperty("type_id").GetInt32()),
+            "TYPEDEF" => SizeOf(types, type.GetProperty("type_id").GetInt32()),
             _ => type.GetProperty("size").GetInt32(),
         };
     }
 
-    private static int SizeOf(Type type) =>
+    internal static int SizeOf(Type type) =>
         (int)typeof(System.Runtime.CompilerServices.Unsafe).GetMethod("SizeOf")!.MakeGenericMethod(type).Invoke(null, null)!;
 
     private static string Pascal(string snake) => string.Concat(snake.Split('_').Select(w => char.ToUpperInvariant(w[0]) + w[1..]));

@@ -60,7 +60,7 @@ internal class OverlayRig : IDisposable
             Port = Nodes.Port,
             SourcePortLow = 32768,
             SourcePortHigh = 61000,
-            TunnelIn = 1,
+            TunnelIn = OverlayTunnelIn.Bpf,
         };
         Configure(c => c);
         foreach (var node in (Node[])[Nodes.One, Nodes.Two, Nodes.Three])
@@ -93,6 +93,13 @@ internal class OverlayRig : IDisposable
     public void Allow(string network) => _allowed.Update(SubnetKey.From(IPNetwork.Parse(network)), default(AllowValue));
 
     public void RemoveVtep(Node node) => Assert.True(_vteps.Delete(VtepKey.From(node.Underlay)));
+
+    /// <summary>Reads what the guard shows of what it refuses.</summary>
+    public BpfRingBuffer<RefusalSample> Refusals()
+    {
+        using var map = Loaded.Map("refusals");
+        return new(map);
+    }
 
     /// <summary>Runs TC egress of flannel.VNI. The packet type does not matter there; the interface only gives the namespace.</summary>
     public virtual BpfTestRun Out(byte[] frame, int gsoSize = 0) => Run(_egress, frame, gsoSize, _interface);

@@ -40,7 +40,7 @@ internal sealed class ShortcutRig : OverlayRig
         _terms = Loaded.Map("shortcut");
         Table = new(underlay.Path);
         Table.Clear();
-        Configure(c => c with { TunnelIn = 0 });
+        Configure(c => c with { TunnelIn = OverlayTunnelIn.Driver });
         Endpoint = new()
         {
             Ifindex = (uint)underlay.FarIndex,

@@ -196,7 +196,7 @@ public sealed class ShortcutTests(UnderlayNamespace underlay) : IDisposable
     [Fact]
     public void Lane1_AfterLane2HasPassedOn_TakesIt()
     {
-        _rig.Configure(c => c with { TunnelIn = 1 });
+        _rig.Configure(c => c with { TunnelIn = OverlayTunnelIn.Bpf });
         var ip = ShortcutRig.IpIn(Transport.Udp);
         var segment = ShortcutRig.Flow(Transport.Udp, begunHere: true).Reply();
         var run = _rig.In(ShortcutRig.Received(ip, segment));

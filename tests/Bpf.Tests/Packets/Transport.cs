@@ -18,7 +18,7 @@ internal static class Transport
         return payload;
     }
 
-    public static byte[] TcpSegment(int payload, ushort source = 40000, ushort destination = 80, int options = 12)
+    public static byte[] TcpSegment(int payload, ushort source = 40000, ushort destination = 80, int options = 12, byte flags = 0x18)
     {
         var segment = new byte[20 + options + payload];
         BinaryPrimitives.WriteUInt16BigEndian(segment, source);
@@ -26,7 +26,7 @@ internal static class Transport
         BinaryPrimitives.WriteUInt32BigEndian(segment.AsSpan(4), 0x01020304);
         BinaryPrimitives.WriteUInt32BigEndian(segment.AsSpan(8), 0x05060708);
         segment[12] = (byte)((20 + options) / 4 << 4);
-        segment[13] = 0x18; // PSH, ACK
+        segment[13] = flags; // PSH, ACK if nothing else is said.
         BinaryPrimitives.WriteUInt16BigEndian(segment.AsSpan(16), 0xbeef);
         segment.AsSpan(20, options).Fill(1); // NOP
         Payload(payload).CopyTo(segment, 20 + options);

@@ -141,7 +141,7 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
     [Fact]
     public async Task TcxPrograms_OfOthers_BeforeAndAfterOurs_Stay()
     {
-        var lab = await UpAsync(TwoNodes with { Nodes = 2 });
+        var lab = await UpAsync(TwoNodes with { AgentFlags = [.. TwoNodes.AgentFlags, "--tunnel-in=driver"] });
         var node = lab.Node(1);
         using var before = new ForeignProgram(lab.Layout, "before");
         using var after = new ForeignProgram(lab.Layout, "after");

@@ -87,7 +87,7 @@ public sealed class CompileTests(ITestOutputHelper output) : LabTest(output)
     {
         var (name, reason) = await node.DatapathAsync();
         Assert.Equal("bpf", name);
-        Assert.StartsWith("lane 1 out; the driver decapsulates", reason, StringComparison.Ordinal);
+        Assert.StartsWith("lane 1 out and in; ", reason, StringComparison.Ordinal);
         Assert.DoesNotContain("compiled here", reason, StringComparison.Ordinal);
     }
 

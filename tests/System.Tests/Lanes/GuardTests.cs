@@ -139,6 +139,47 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
         await ExpectRefusedAsync(await ForgeAsync(labs.Guarded, Forger.Stranger, false), "unknown_vtep", InNftables(Forger.Stranger));
     }
 
+    [Theory]
+    [InlineData(Forger.Stranger)]
+    [InlineData(Forger.ContainerToItsHost)]
+    [InlineData(Forger.PeerWithOurSource)]
+    public async Task Drops_AreShownAsTheyHappen(Forger forger)
+    {
+        var node = await labs.UseAsync(labs.Guarded);
+        var forgery = await ForgeAsync(labs.Guarded, forger, false);
+        await using var drops = node.StartDrops("--json");
+        // What nftables counted before somebody listened is not told.
+        await drops.WaitAsync("a drop to be shown", () =>
+        {
+            forgery.Send(1);
+            return Shown().Any();
+        }, cancel: Cancel);
+
+        Assert.Equal(130, await drops.StopAsync("INT"));
+        if (InNftables(forger))
+        {
+            Assert.InRange((int)Shown().First()["packets"]!, 1, int.MaxValue);
+            return;
+        }
+
+        var refused = Shown().First();
+        Assert.Equal(
+            (forgery.From.Namespace == labs.Guarded.Etcd.Namespace ? labs.Guarded.Layout.EtcdAddress : labs.Guarded.Node(2).Address, forgery.InnerSource, forgery.Target),
+            (IPAddress.Parse((string)refused["sender"]!), IPAddress.Parse((string)refused["source"]!), IPAddress.Parse((string)refused["destination"]!)));
+        Assert.Equal(("eth0", "udp", true), ((string?)refused["interface"], (string?)refused["protocol"], (bool)refused["dropped"]!));
+        Assert.InRange(DateTimeOffset.UtcNow - (DateTimeOffset)refused["at"]!, TimeSpan.Zero, TimeSpan.FromMinutes(1));
+        // They are kept for who comes later, and explained.
+        await using var later = node.StartDrops("--once");
+        await later.WaitAsync("the end of what is known", () => !later.IsRunning, cancel: Cancel);
+        Assert.Contains(
+            $"dropped: {Reason(forger).Replace('_', ' ')}, from {refused["sender"]} on eth0: {forgery.InnerSource} → {forgery.Target}, udp, ", later.Output(), StringComparison.Ordinal);
+        Assert.Contains("    → ", later.Output(), StringComparison.Ordinal);
+
+        // The latest of earlier tests come first.
+        IEnumerable<JsonNode> Shown() => drops.Output().Split('\n').SkipLast(1)
+            .Select(l => JsonNode.Parse(l)![InNftables(forger) ? "counted" : "refused"]).OfType<JsonNode>().Where(d => (string?)d["reason"] == Reason(forger));
+    }
+
     [Fact]
     public async Task Vxlan_ForgedUnderObserve_IsCountedAndArrives()
     {

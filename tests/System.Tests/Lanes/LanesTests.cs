@@ -191,7 +191,7 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(delivered, (await capture.LinesAsync()).Count > 0);
     }
 
-    private static string LinkPath(LabNode node) => Path.Combine(node.BpfDirectory, "default", "2", "link_overlay_out");
+    private static string LinkPath(LabNode node) => Path.Combine(node.Pins(), "link_overlay_out");
 
     private static async Task<int> LinkIdAsync(LabNode node) => await TryLinkIdAsync(node) ?? throw new LabException($"no link at {LinkPath(node)}");
 

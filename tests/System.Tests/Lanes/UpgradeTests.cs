@@ -13,10 +13,10 @@ public sealed class UpgradeTests(ITestOutputHelper output) : LabTest(output)
 
     [Theory]
     [InlineData("tcx", "tcx", "0")]
-    [InlineData("tcx", "tcx", "3")]
+    [InlineData("tcx", "tcx", "9")]
     [InlineData("clsact", "clsact", "0")]
     [InlineData("clsact", "tcx", "0")]
-    [InlineData("tcx", "clsact", "3")]
+    [InlineData("tcx", "clsact", "9")]
     public async Task Schema_Changed_IsTakenOverWithoutALostPacket(string from, string to, string otherSchema)
     {
         var lab = await UpAsync(TwoNodes with { AgentFlags = ["--tunnel-in=bpf", $"--bpf-attach={from}"] });

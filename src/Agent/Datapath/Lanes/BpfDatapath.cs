@@ -3,6 +3,7 @@ using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
 using Accelerated.Interop.Libbpf;
+using Accelerated.Interop.Libbpf.Overlay;
 using Accelerated.Interop.Netlink;
 
 namespace Accelerated.Agent.Datapath.Lanes;
@@ -26,6 +27,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     private readonly LaneObjects _objects = new(options.Objects);
     private readonly Shortcut _shortcut = new(options, routes, policy, time);
     private readonly HostSurvey _survey = new(routes);
+    private readonly RefusalFeed _refusals = new(time);
     private LaneProgram? _program;
     private string? _tunnelInOff;
     private TimeSpan? _lookAgain;
@@ -70,6 +72,9 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
             return DatapathUsage.None;
         }
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Refusal> Refusals(long after) => _refusals.Since(after);
 
     /// <inheritdoc/>
     public DatapathReport Apply(DesiredState desired)
@@ -138,15 +143,21 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         _shortcut.Dispose();
         _survey.Dispose();
         _hooks.Dispose();
+        _refusals.Dispose();
         _program?.Dispose();
     }
 
     private List<string> ApplyLanes(DesiredState desired, List<string> followed)
     {
-        _program ??= LaneProgram.Load(options, _objects);
-        var changes = new List<string>();
         // One device: IPv4. The maps' addresses have room for both families.
         var device = desired.Devices[0];
+        if (_program is null)
+        {
+            _program = LaneProgram.Load(options, _objects);
+            _refusals.Follow(_program.Refusals, routes.GetLinks().FirstOrDefault(l => l.Index == device.UnderlayIndex)?.Name ?? "underlay");
+        }
+
+        var changes = new List<string>();
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
         var containers = _shortcut.Find(device);
@@ -154,11 +165,11 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
             device, [.. containers.Endpoints.Values.Select(c => c.Port)], FirewallRules.TableName(options.Instance),
             new HashSet<uint>([_program.OverlayOut.Id, _program.UnderlayIn.Id, .. _shortcut.Programs, .. _hooks.Programs]), _hooks.Slot);
         _lookAgain = survey.ChangesSilently ? SilentInterval : null;
-        Volatile.Write(ref _tunnelInOff, options.TunnelIn ? (survey.TunnelInOff is [var hidden, ..] ? hidden : null) : "the driver decapsulates (--tunnel-in)");
+        Volatile.Write(ref _tunnelInOff, options.TunnelIn is OverlayTunnelIn.Driver ? "the driver decapsulates (--tunnel-in)" : survey.TunnelInOff is [var hidden, ..] ? hidden : null);
         if (survey.LanesOff is [var culprit, ..])
             throw new LanesUnavailableException(culprit) { Remedy = "the message says what; the agent notices" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        var maps = LaneMaps.Apply(_program, device, index, tunnelIn: _tunnelInOff is null, desired.Firewall.Guard, desired.MayPrune);
+        var maps = LaneMaps.Apply(_program, device, index, _tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, desired.Firewall.Guard, desired.MayPrune);
         changes.AddRange(maps.Changes);
         _full = maps.Full;
         changes.AddRange(_shortcut.Apply(_program, _objects, device, containers, survey, followed));
@@ -187,6 +198,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
             why = new LanesUnavailableException($"{why.Message}; and what is attached cannot be taken away: {e.Message}", why) { Remedy = why.Remedy };
         }
 
+        _refusals.Follow(null, "");
         _program?.Dispose();
         Volatile.Write(ref _program, null);
         Volatile.Write(ref _unavailable, why);

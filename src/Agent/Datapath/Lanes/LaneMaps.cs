@@ -17,7 +17,7 @@ internal static class LaneMaps
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
     /// <summary>Applies a device's peers and configuration. What does not fit into a map is left out; all else works.</summary>
-    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, bool tunnelIn, GuardSpec guard, bool mayPrune)
+    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, OverlayTunnelIn tunnelIn, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var leftOut = new Dictionary<BpfMap, int>();
@@ -62,7 +62,7 @@ internal static class LaneMaps
         if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {(tunnelIn ? "eBPF" : "the driver")} decapsulates");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {Decapsulating(tunnelIn)}");
         }
 
         var report = new LaneMapReport(changes, [.. leftOut.Select(l => (l.Key.Name, l.Key.MaxEntries, l.Value))]);
@@ -115,7 +115,7 @@ internal static class LaneMaps
     private static SubnetValue Value(IPAddress vtep, Interop.MacAddress mac, OverlayTransport transport) =>
         new() { Vtep = OverlayAddress.From(vtep), VtepMac = OverlayMac.From(mac), Transport = transport };
 
-    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, bool tunnelIn)
+    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, OverlayTunnelIn tunnelIn)
     {
         var (low, high) = SourcePorts();
         return new ConfigValue
@@ -129,9 +129,16 @@ internal static class LaneMaps
             Port = device.Port,
             SourcePortLow = low,
             SourcePortHigh = high,
-            TunnelIn = (byte)(tunnelIn ? 1 : 0),
+            TunnelIn = tunnelIn,
         };
     }
+
+    private static string Decapsulating(OverlayTunnelIn tunnelIn) => tunnelIn switch
+    {
+        OverlayTunnelIn.Driver => "the driver decapsulates",
+        OverlayTunnelIn.Auto => "lane 1 decapsulates all but aggregates and pieces of streams",
+        _ => "lane 1 decapsulates all but aggregates",
+    };
 
     /// <summary>The driver draws source ports from the local port range; so do the lanes.</summary>
     private static (ushort Low, ushort High) SourcePorts()

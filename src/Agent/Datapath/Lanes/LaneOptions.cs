@@ -4,8 +4,8 @@ namespace Accelerated.Agent.Datapath.Lanes;
 
 /// <summary>What the operator's flags say about the eBPF lanes.</summary>
 /// <param name="PinDirectory">Where maps and links are pinned: <c>&lt;--bpf-dir&gt;/&lt;instance&gt;</c>.</param>
-/// <param name="TunnelIn">Whether lane 1 decapsulates (<c>--tunnel-in=bpf</c>) or leaves that to the driver.</param>
-public sealed record LaneOptions(string PinDirectory, bool TunnelIn)
+/// <param name="TunnelIn">What lane 1 decapsulates (<c>--tunnel-in</c>).</param>
+public sealed record LaneOptions(string PinDirectory, OverlayTunnelIn TunnelIn)
 {
     /// <summary><c>--instance</c>.</summary>
     public string Instance => Path.GetFileName(PinDirectory);

@@ -13,10 +13,10 @@ internal sealed class LaneProgram : IDisposable
     /// Version of the maps' layout, and part of the pin path: an agent never reads another layout's maps. Programs may change freely within
     /// one version.
     /// </summary>
-    private const string Schema = "2";
+    private const string Schema = "3";
 
     /// <summary>The maps that all objects share.</summary>
-    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config", "guard_allow"];
+    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config", "guard_allow", "refusals", "refusal_turn"];
 
     private const string ObjectName = "overlay";
 
@@ -31,6 +31,7 @@ internal sealed class LaneProgram : IDisposable
         LaneStats = loaded.Map("lane_stats");
         Config = loaded.Map("config");
         GuardAllow = loaded.Map("guard_allow");
+        Refusals = loaded.Map("refusals");
         OverlayOut = loaded.Program("overlay_out");
         UnderlayIn = loaded.Program("underlay_in");
     }
@@ -52,6 +53,9 @@ internal sealed class LaneProgram : IDisposable
 
     /// <summary>Senders beside the known nodes.</summary>
     public BpfMap GuardAllow { get; }
+
+    /// <summary>Ring buffer of samples of what the guard refused.</summary>
+    public BpfMap Refusals { get; }
 
     /// <summary>Lane 1 out.</summary>
     public BpfProgram OverlayOut { get; }
@@ -87,7 +91,7 @@ internal sealed class LaneProgram : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, GuardAllow, OverlayOut, UnderlayIn, _object])
+        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, GuardAllow, Refusals, OverlayOut, UnderlayIn, _object])
             part.Dispose();
     }
 

@@ -46,9 +46,9 @@ public struct ConfigValue
     [FieldOffset(40)]
     public ushort SourcePortHigh;
 
-    /// <summary>1 if lane 1 in decapsulates, 0 if the driver does.</summary>
+    /// <summary>What lane 1 in decapsulates.</summary>
     [FieldOffset(42)]
-    public byte TunnelIn;
+    public OverlayTunnelIn TunnelIn;
 
     /// <summary>Zero.</summary>
     [FieldOffset(43)]

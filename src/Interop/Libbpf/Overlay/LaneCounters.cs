@@ -8,7 +8,7 @@ namespace Accelerated.Interop.Libbpf.Overlay;
 /// Value of the lane_stats map, one for each CPU, by <see cref="OverlayLane"/>: what a lane did and why not (struct lane_counters of
 /// bpf/types.h). Passed on: to the next slower lane, unmodified.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 272)]
+[StructLayout(LayoutKind.Explicit, Size = 280)]
 public struct LaneCounters
 {
     /// <summary>Packets the lane carried.</summary>
@@ -147,6 +147,10 @@ public struct LaneCounters
     [FieldOffset(264)]
     public ulong RefusedFragment;
 
+    /// <summary>Passed on: a piece of a TCP stream, which the driver's GRO may make one of with others.</summary>
+    [FieldOffset(272)]
+    public ulong PassedStream;
+
     private static readonly string[] AllNames =
     [
         "taken",
@@ -183,6 +187,7 @@ public struct LaneCounters
         "passed_not_established",
         "passed_expiring",
         "refused_fragment",
+        "passed_stream",
     ];
 
     /// <summary>The counters' names, in the order of the structure.</summary>
