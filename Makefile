@@ -102,7 +102,6 @@ lab-down: artifacts/lab.built ## remove every trace of a lab, also of a half-mad
 	@$(RUN_LAB) down --lab $(call quote,$(LAB))
 
 bench-datapath: deps build artifacts/bench.built ## measure the datapaths against each other; picture and figures in artifacts/bench
-	@scripts/deps.sh bench
 	@$(RUN_BENCH) datapath --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(ROUNDS)) --seconds $(call quote,$(SECONDS)) \
 		--arms $(call quote,$(ARMS)) --workloads $(call quote,$(WORKLOADS)) --gate $(call quote,$(GATE))
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
-#   scripts/deps.sh         iproute2, nftables, iptables, ipset, ping, tcpdump, iperf3, bpftool, clang and libbpf's headers; etcd under
-#                           artifacts/tools
-#   scripts/deps.sh bench   ethtool, for the offloads of the links that 'make bench-datapath' measures on
+#   scripts/deps.sh         iproute2, nftables, iptables, ipset, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, clang and
+#                           libbpf's headers; etcd under artifacts/tools
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -12,8 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
 lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool
-    iptables-nft:iptables iptables-legacy:iptables ipset:ipset)
-bench_tools=(ethtool:ethtool)
+    iptables-nft:iptables iptables-legacy:iptables ipset:ipset conntrack:conntrack ethtool:ethtool sockperf:sockperf)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 policy=/usr/sbin/policy-rc.d
@@ -131,9 +129,8 @@ lab)
     has_library libbpf.so.1 || packages+=(libbpf1)
     [[ -e /usr/include/bpf/bpf_helpers.h && -e /usr/include/linux/bpf.h ]] || packages+=(libbpf-dev linux-libc-dev)
     ;;
-bench) mapfile -t packages < <(missing_packages "${bench_tools[@]}") ;;
 lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
-*) die "unknown group '$group': use no argument, 'bench' or 'lint'" ;;
+*) die "unknown group '$group': use no argument, or 'lint'" ;;
 esac
 want_etcd=no
 if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi

@@ -25,9 +25,9 @@ internal sealed record Case(
         // Translated on the client's host, so lane 2 leaves the client's packets to lane 1.
         new("service", "TCP stream to a service", "Gb/s", "ns/byte", true, new(1.05, false), Iperf.StreamAsync) { ToService = true, ShortcutShare = 0 },
         new("udp64", "UDP 64 B, delivered", "kpps", "ns/packet", true, new(1.7, false), Iperf.DatagramsAsync),
-        new("rr", "TCP round trip, one way", "us", "ns/round trip", true, new(0.75, true), Transactions.RoundTripsAsync),
+        new("rr", "TCP round trip, one way", "us", "ns/round trip", true, new(0.75, true), Sockperf.RoundTripsAsync),
         // Lane 2 wants an established connection: of a short one it gets request and answer, and not all of those.
-        new("crr", "connect, request, close", "per s", "ns/connection", true, new(1.1, false), Transactions.ConnectionsAsync) { ShortcutShare = 0.02 },
+        new("crr", "connect, request, close", "per s", "ns/connection", true, new(1.1, false), ShortConnections.MeasureAsync) { ShortcutShare = 0.02 },
         new("stream", "TCP stream, no GSO", "Gb/s", "ns/byte", false, new(1.08, false), Iperf.StreamAsync),
     ];
 

@@ -68,20 +68,20 @@ internal static class CommandLine
 
     private static Command Server()
     {
-        var (kind, address) = (new Argument<Transactions.Kind>("kind"), new Argument<string>("address"));
-        var command = new Command(Serve, "answers requests; started by this program itself") { kind, address };
+        var address = new Argument<string>("address");
+        var command = new Command(Serve, "answers requests; started by this program itself") { address };
         command.Hidden = true;
-        command.SetAction(parsed => Transactions.Serve(parsed.GetValue(kind), IPEndPoint.Parse(parsed.GetValue(address)!)));
+        command.SetAction(parsed => ShortConnections.Serve(IPEndPoint.Parse(parsed.GetValue(address)!)));
         return command;
     }
 
     private static Command Client()
     {
-        var (kind, address, seconds) = (new Argument<Transactions.Kind>("kind"), new Argument<string>("address"), new Argument<string>("seconds"));
-        var command = new Command(Request, "makes requests; started by this program itself") { kind, address, seconds };
+        var (address, seconds) = (new Argument<string>("address"), new Argument<string>("seconds"));
+        var command = new Command(Request, "makes requests; started by this program itself") { address, seconds };
         command.Hidden = true;
-        command.SetAction(parsed => Transactions.Request(
-            parsed.GetValue(kind), IPEndPoint.Parse(parsed.GetValue(address)!),
+        command.SetAction(parsed => ShortConnections.Request(
+            IPEndPoint.Parse(parsed.GetValue(address)!),
             TimeSpan.FromSeconds(double.Parse(parsed.GetValue(seconds)!, CultureInfo.InvariantCulture)), Console.Out));
         return command;
     }

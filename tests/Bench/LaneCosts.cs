@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Accelerated.Interop;
 using Accelerated.Interop.Libbpf;
+using Accelerated.Interop.Netlink;
 using Accelerated.Lab;
 
 namespace Accelerated.Bench;
@@ -37,21 +39,26 @@ internal static class LaneCosts
         return costs.ToImmutable();
     }
 
-    /// <summary>All programs behind the links that the agents have pinned.</summary>
+    /// <summary>All programs on the tcx hooks of the nodes: of the tunnel device, the underlay and the containers' veths.</summary>
     private static SortedDictionary<(int Node, string Name, uint Id), BpfRunTime> RunTimes(BenchLab lab)
     {
         var times = new SortedDictionary<(int, string, uint), BpfRunTime>();
-        foreach (var node in lab.Nodes.Where(n => Directory.Exists(n.BpfDirectory)))
+        foreach (var node in lab.Nodes)
         {
-            foreach (var path in Directory.EnumerateFiles(node.BpfDirectory, "link_*", SearchOption.AllDirectories))
+            foreach (var id in NetworkNamespace.Invoke($"{LabLayout.NamespaceDirectory}/{node.Namespace}", Programs))
             {
-                using var link = BpfLink.OpenPinned(path);
-                using var program = link is null ? null : BpfProgram.OpenById(link.Info.ProgramId);
+                using var program = BpfProgram.OpenById(id);
                 if (program is not null)
                     times[(node.Number, program.Name, program.Id)] = program.RunTime;
             }
         }
 
         return times;
+    }
+
+    private static HashSet<uint> Programs()
+    {
+        using var routes = RouteSocket.Open();
+        return [.. routes.GetLinks().SelectMany(link => TcxQuery.Programs(link.Index, TcxHook.Ingress).Concat(TcxQuery.Programs(link.Index, TcxHook.Egress)))];
     }
 }
