@@ -21,8 +21,11 @@ public sealed partial record LabSpec
     /// <summary>The lanes an agent can be asked to use; <c>--datapath</c> of the agent.</summary>
     public static ImmutableArray<string> Datapaths { get; } = ["auto", BpfDatapath, "kernel", "host-gw"];
 
-    /// <summary>The datapath for which the lab mounts a BPF file system.</summary>
+    /// <summary>The datapath of a test that is about the eBPF lanes.</summary>
     public const string BpfDatapath = "bpf";
+
+    /// <summary>Whether agents look for a BPF file system, which then is the lab's own.</summary>
+    public bool UsesBpf => Datapath is BpfDatapath or "auto";
 
     /// <summary>Prefix of every namespace: a lowercase letter, then up to seven lowercase letters or digits.</summary>
     public string Name { get; init; } = "lab";

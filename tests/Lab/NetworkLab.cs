@@ -192,7 +192,7 @@ public sealed class NetworkLab : IAsyncDisposable
     {
         foreach (var directory in (string[])[Layout.EtcdDirectory, Layout.ScratchDirectory, Layout.BpfDirectory, .. Nodes.Select(n => n.RunDirectory)])
             Directory.CreateDirectory(directory);
-        if (Spec.Datapath == LabSpec.BpfDatapath)
+        if (Spec.UsesBpf)
             await _commands.RunAsync(["mount", "-t", "bpf", $"bpf-{Spec.Name}", Layout.BpfDirectory], cancel: cancel);
         await new Underlay(Spec, _commands).BuildAsync(cancel);
         await Etcd.StartAsync(cancel);

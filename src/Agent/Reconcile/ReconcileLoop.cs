@@ -45,15 +45,24 @@ public sealed partial class ReconcileLoop(
     public async Task RunAsync(CancellationToken cancellation)
     {
         var wait = TimeSpan.Zero;
-        for (; ; )
+        try
         {
-            await WaitAsync(wait, cancellation).ConfigureAwait(false);
-            var started = Stopwatch.GetTimestamp();
-            var retry = Pass(store.Current, started);
-            var took = Stopwatch.GetElapsedTime(started);
-            wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
-            var rest = took * RestFactor;
-            await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+            for (; ; )
+            {
+                await WaitAsync(wait, cancellation).ConfigureAwait(false);
+                var started = Stopwatch.GetTimestamp();
+                var retry = Pass(store.Current, started);
+                var took = Stopwatch.GetElapsedTime(started);
+                wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
+                var rest = took * RestFactor;
+                await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            // The next start begins with what this run knew last.
+            if (_desired is { } last && ReferenceEquals(last.State, _applied))
+                Keep(last.Inputs, TimeSpan.MaxValue);
         }
     }
 
@@ -106,9 +115,9 @@ public sealed partial class ReconcileLoop(
                 firewallDone &= ApplyFirewall(desired, problems, ref repairs);
             var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
-            Keep(inputs);
+            var keepAgain = Keep(inputs, time.GetUtcNow() - _keptAt);
             // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
-            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? report.RetryAfter : options.RetryInterval);
+            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(report.RetryAfter, keepAgain) : options.RetryInterval);
         }
         catch (DatapathException e)
         {
@@ -243,13 +252,20 @@ public sealed partial class ReconcileLoop(
         }
     }
 
+    private static TimeSpan? Earlier(TimeSpan? a, TimeSpan? b) => a is null || b < a ? b : a;
+
     /// <summary>Keeps for the next start what etcd has confirmed.</summary>
-    private void Keep(AgentInputs inputs)
+    /// <param name="inputs">What the control plane knows.</param>
+    /// <param name="since">How long ago something was kept.</param>
+    /// <returns>When to try again, because that was only a moment ago; null when there is no need.</returns>
+    private TimeSpan? Keep(AgentInputs inputs, TimeSpan since)
     {
         var same = _kept is { } kept && ReferenceEquals(kept.Leases, inputs.Leases) && ReferenceEquals(kept.Own, inputs.Own)
             && ReferenceEquals(kept.Config, inputs.Config);
-        if (same || time.GetUtcNow() - _keptAt < KeepPause || SavedState.From(inputs, options.EtcdPrefix) is not { } state)
-            return;
+        if (same || SavedState.From(inputs, options.EtcdPrefix) is not { } state)
+            return null;
+        if (since < KeepPause)
+            return KeepPause - since;
         (_kept, _keptAt) = (inputs, time.GetUtcNow());
         try
         {
@@ -259,6 +275,8 @@ public sealed partial class ReconcileLoop(
         {
             LogNotKept(stateFile.FilePath, e.Message);
         }
+
+        return null;
     }
 
     private TimeSpan? Finish(bool complete, DesiredState? desired, IReadOnlyList<DatapathFailure> failures,

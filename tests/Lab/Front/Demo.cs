@@ -132,20 +132,52 @@ internal sealed class Demo(LabSpec spec, Screen screen)
             screen.Block(line.Trim());
     }
 
+    /// <summary>One connection by the driver alone, as flannel has it, then the same by the lanes where they are in use.</summary>
     private async Task MeasureAsync(NetworkLab lab, CancellationToken cancel)
     {
         screen.Title($"Throughput, one TCP connection for {MeasuringTime.TotalSeconds:0} s (a figure, not a benchmark)");
-        var (from, to) = (lab.Pod(1, 1), lab.Pod(2, 1));
-        var overlay = await from.IperfAsync(to, to.Address, MeasuringTime, cancel: cancel);
         var (host, peer) = (lab.Node(1), lab.Node(2));
-        var underlay = await host.IperfAsync(peer, peer.Address, MeasuringTime, cancel: cancel);
-        screen.Block($"container to container  {from.Namespace,-12} → {to.Namespace,-12} {overlay.BitsPerSecond / 1e9,6:0.0} Gb/s");
-        screen.Block($"host to host            {host.Namespace,-12} → {peer.Namespace,-12} {underlay.BitsPerSecond / 1e9,6:0.0} Gb/s");
+        Say("host to host", await host.IperfAsync(peer, peer.Address, MeasuringTime, cancel: cancel));
+        if ((string?)(await host.StatusAsync(cancel))["datapath"] != LabSpec.BpfDatapath)
+        {
+            Say("container to container", await FromContainerAsync());
+            return;
+        }
+
+        await RestartAsync(lab, "kernel", ["--datapath=kernel"], cancel);
+        var driver = await FromContainerAsync();
+        Say("container to container, kernel vxlan", driver);
+        await RestartAsync(lab, LabSpec.BpfDatapath, [], cancel);
+        var lanes = await FromContainerAsync();
+        Say("container to container, eBPF lanes", lanes);
+        screen.Good(string.Create(CultureInfo.InvariantCulture, $"lanes : kernel vxlan = {lanes.BitsPerSecond / driver.BitsPerSecond:0.00}    (make bench-datapath measures it properly)"));
+        foreach (var node in (LabNode[])[host, peer])
+        {
+            var taken = (await node.StatusAsync(cancel))["lanes"]!.AsArray().Select(lane => $"lane {lane!["lane"]} {lane["taken"]}");
+            screen.Block($"packets carried on {node.Namespace}: {string.Join(", ", taken)}");
+        }
+
+        Task<IperfResult> FromContainerAsync() => lab.Pod(1, 1).IperfAsync(lab.Pod(2, 1), lab.Pod(2, 1).Address, MeasuringTime, cancel: cancel);
+
+        void Say(string what, IperfResult result) => screen.Block(string.Create(CultureInfo.InvariantCulture, $"{what,-38} {result.BitsPerSecond / 1e9,6:0.0} Gb/s"));
     }
+
+    private static async Task RestartAsync(NetworkLab lab, string datapath, string[] flags, CancellationToken cancel) =>
+        await lab.EachNodeAsync(
+            async (node, token) =>
+            {
+                await node.StopAgentAsync();
+                node.StartAgent(flags);
+                await node.WaitReadyAsync(cancel: token);
+                await node.WaitAgentAsync(
+                    $"the datapath {datapath}, with peers that etcd has confirmed",
+                    async () => await node.StatusAsync(token) is var status && (string?)status["datapath"] == datapath && !(bool)status["provisional"]!, cancel: token);
+            },
+            cancel);
 
     private async Task ShowDatapathAsync(NetworkLab lab, CancellationToken cancel)
     {
-        if (spec.Datapath != LabSpec.BpfDatapath)
+        if ((string?)(await lab.Node(1).StatusAsync(cancel))["datapath"] != LabSpec.BpfDatapath)
             return;
         screen.Title("The map of subnets that the eBPF lanes of one node read");
         var node = lab.Nodes[0];

@@ -40,6 +40,30 @@ public sealed class RestartTests(RestartTests.TwoNodes shared, ITestOutputHelper
     }
 
     [Fact]
+    public async Task Agent_StoppedAMomentAfterAPeerCame_KeepsItForTheNextStart()
+    {
+        // Two in a row: what came a moment after something was kept waits for its turn.
+        foreach (var (node, last) in ((string, int)[])[("10.5.253.0/24", 53), ("10.5.254.0/24", 54)])
+        {
+            await Lab.Etcd.CtlAsync("put", $"{LabEtcd.Prefix}/subnets/{node.Replace('/', '-')}",
+                $$$"""{"PublicIP":"192.0.2.{{{last}}}","BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:{{{last}}}"}}""");
+            await Node.WaitRoutesAsync([global::System.Net.IPNetwork.Parse(node)], cancel: Cancel);
+        }
+
+        await Node.StopAgentAsync();
+
+        var kept = await File.ReadAllTextAsync($"{Node.RunDirectory}/state/default.state", Cancel);
+        foreach (var node in (string[])["10.5.253.0-24", "10.5.254.0-24"])
+        {
+            Assert.Contains(node, kept, StringComparison.Ordinal);
+            await Lab.Etcd.CtlAsync("del", $"{LabEtcd.Prefix}/subnets/{node}");
+        }
+
+        Node.StartAgent();
+        await Node.WaitReadyAsync(cancel: Cancel);
+    }
+
+    [Fact]
     public async Task Agent_Sigterm_ExitsWithZeroAndLeavesEverything()
     {
         var (overlay, rules, keys) = (await Overlay.OfKernelAsync(Node), await Overlay.RulesAsync(Node), await Lab.Etcd.ListAsync(cancel: Cancel));

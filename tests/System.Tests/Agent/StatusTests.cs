@@ -34,7 +34,7 @@ public sealed class StatusTests(StatusTests.TwoNodes shared, ITestOutputHelper o
             ((string)status["health"]!, (bool)status["ready"]!, (bool)status["provisional"]!, (string)status["instance"]!, (string)status["network"]!,
                 (string)status["subnet"]!, (string)status["publicIP"]!, (string)status["interface"]!));
         Assert.Equal(
-            ("flannel.1", 1, 8472, 1450, "kernel", true, true),
+            ("flannel.1", 1, 8472, 1450, "bpf", true, true),
             ((string)status["device"]!, (int)status["vni"]!, (int)status["port"]!, (int)status["mtu"]!, (string)status["datapath"]!,
                 (bool)status["masquerade"]!, (bool)status["etcd"]!["connected"]!));
         Assert.Equal("http://192.0.2.250:2379", (string)status["etcd"]!["endpoint"]!);
