@@ -7,6 +7,8 @@ using Accelerated.Agent.Cli;
 // A bare `accelerated --etcd-endpoints=…` is what stands in an ExecStart that used to name flanneld.
 if (args is ["agent", ..])
     return await AgentCommand.RunAsync(args[1..]).ConfigureAwait(false);
+if (args is ["cleanup", ..])
+    return CleanupCommand.Run(args[1..]);
 if (args is ["-version" or "--version", ..])
 {
     Console.WriteLine(StatusReporter.Version);
@@ -23,6 +25,7 @@ var root = new RootCommand("An overlay network agent for container hosts: joins 
     new Command("agent", "Run the agent (accelerated agent --help lists its flags). A bare accelerated --FLAG… does the same."),
     StatusCommand.Create(),
     DropsCommand.Create(),
+    new Command("cleanup", "Remove what the agent has made on this host (accelerated cleanup --help)."),
     version,
 };
 var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

@@ -53,6 +53,12 @@ public sealed class LabNode : LabHost, IAsyncDisposable
     /// <exception cref="LabException">It was never started.</exception>
     public int AgentProcessId => _agent?.ProcessId ?? throw new LabException($"the agent of {Namespace} was never started");
 
+    private string[] Flags =>
+    [
+        $"--etcd-endpoints={Layout.EtcdEndpoint}", "--iface=eth0", "--ip-masq", $"--run-dir={RunDirectory}", $"--state-dir={RunDirectory}/state",
+        $"--subnet-file={SubnetFile}", $"--datapath={_spec.Datapath}", $"--bpf-dir={BpfDirectory}", .. _spec.AgentFlags,
+    ];
+
     /// <summary>Starts the agent. It may be started again after it has exited; it then finds its own files.</summary>
     /// <param name="flags">More flags, after all others.</param>
     /// <exception cref="LabException">It runs already, or there is no binary.</exception>
@@ -63,12 +69,7 @@ public sealed class LabNode : LabHost, IAsyncDisposable
         Directory.CreateDirectory(RunDirectory);
         _agent = new BackgroundCommand(
             Commands, Namespace,
-            [
-                _binary, "agent", $"--etcd-endpoints={Layout.EtcdEndpoint}", "--iface=eth0", "--ip-masq",
-                $"--run-dir={RunDirectory}", $"--state-dir={RunDirectory}/state", $"--subnet-file={SubnetFile}", $"--datapath={_spec.Datapath}",
-                $"--bpf-dir={BpfDirectory}",
-                .. _spec.AgentFlags, .. flags,
-            ],
+            [_binary, "agent", .. Flags, .. flags],
             LogFile, $"{RunDirectory}/agent.pid", _spec.AgentEnvironment);
     }
 
@@ -139,6 +140,9 @@ public sealed class LabNode : LabHost, IAsyncDisposable
     /// <summary>What <c>accelerated status</c> shows to a person.</summary>
     public Task<CommandResult> ShowStatusAsync(CancellationToken cancel = default) =>
         ExecAsync([_binary, "status", $"--run-dir={RunDirectory}"], stdin: null, limit: null, cancel);
+
+    /// <summary>Runs <c>accelerated cleanup</c> with the flags that the lab gives the agent.</summary>
+    public Task<CommandResult> CleanupAsync(params string[] flags) => ExecAsync([_binary, "cleanup", .. Flags, .. flags]);
 
     /// <summary>Starts <c>accelerated drops</c>.</summary>
     public BackgroundCommand StartDrops(params string[] flags) => Start([_binary, "drops", $"--run-dir={RunDirectory}", .. flags]);

@@ -49,6 +49,30 @@ public sealed class NftablesFirewall(string instance) : IDisposable
             return _context is null ? null : Counts()?.Where(c => c.Value.Packets > 0).ToDictionary(c => c.Key, c => c.Value.Packets, StringComparer.Ordinal);
     }
 
+    /// <summary>Whether our table is there, by whichever run.</summary>
+    /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
+    public bool Exists()
+    {
+        lock (_gate)
+        {
+            _context ??= NftablesContext.Open();
+            return List() is not null;
+        }
+    }
+
+    /// <summary>Takes it away.</summary>
+    /// <exception cref="NftablesException">nftables refused.</exception>
+    /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
+    public void Remove()
+    {
+        lock (_gate)
+        {
+            _context ??= NftablesContext.Open();
+            _applied = null;
+            Run(c => c.Run($"delete table inet {_table}"));
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _context?.Dispose();
 

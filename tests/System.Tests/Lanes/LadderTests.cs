@@ -43,6 +43,16 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
             StringComparison.Ordinal);
 
     [Fact]
+    public async Task KernelFunction_OfConntrackMissing_LaneOneCarriesAndLaneTwoSaysWhy()
+    {
+        // As on a kernel before 5.18: the function that the program calls is not there.
+        using var sources = new LaneSources("conntrack.h", "extern struct nf_conn *bpf_skb_ct_lookup", "#define bpf_skb_ct_lookup bpf_no_such_lookup\nextern struct nf_conn *bpf_skb_ct_lookup");
+        Assert.Contains(
+            "lane 2 closed: this kernel lets no program look into conntrack",
+            await ExpectLanesAsync(new WrappedAgent(), $"--bpf-object-dir={sources.Folder}"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task BpfFileSystem_MountedLater_IsNoticed()
     {
         var lab = await UpAsync(TwoNodes);
@@ -177,11 +187,11 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
         }
     }
 
-    private async Task<string> ExpectLanesAsync(WrappedAgent agent)
+    private async Task<string> ExpectLanesAsync(WrappedAgent agent, params string[] flags)
     {
         using (agent)
         {
-            var lab = await UpAsync(TwoNodes with { AgentBinary = agent.Path });
+            var lab = await UpAsync(TwoNodes with { AgentBinary = agent.Path, AgentFlags = [.. flags] });
             await lab.StartAllAsync(cancel: Cancel);
             await lab.Node(1).WaitDatapathAsync("bpf");
             Assert.Null(await lab.Node(1).ProblemAsync("bpf-lanes"));

@@ -154,7 +154,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (_program is null)
         {
             _program = LaneProgram.Load(options, _objects);
-            _refusals.Follow(_program.Refusals, routes.GetLinks().FirstOrDefault(l => l.Index == device.UnderlayIndex)?.Name ?? "underlay");
+            _refusals.Follow(_program.Refusals, routes.FindLink(device.UnderlayIndex)?.Name ?? "underlay");
         }
 
         var changes = new List<string>();

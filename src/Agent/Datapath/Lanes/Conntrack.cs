@@ -44,6 +44,15 @@ internal static class Conntrack
         }
     }
 
+    /// <summary>Sets it back to what <see cref="BeLiberal"/> found, and forgets that.</summary>
+    /// <exception cref="IOException">It cannot be set.</exception>
+    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
+    public static void Restore(string keptIn)
+    {
+        File.WriteAllText(Liberal, File.ReadAllText(keptIn));
+        File.Delete(keptIn);
+    }
+
     private static long? Read(string name)
     {
         try

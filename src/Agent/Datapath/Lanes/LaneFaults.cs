@@ -27,6 +27,12 @@ internal static class LaneFaults
         // What reads kernel structures cannot be loaded without (ESRCH from libbpf). Lane 1 reads none.
         NativeException untyped when untyped.Message.Contains("kernel BTF", StringComparison.Ordinal) && !BpfFeatures.Btf.IsSupported =>
             new($"the kernel does not tell its types: {BpfFeatures.Btf.Reason}", untyped) { Remedy = "a kernel with CONFIG_DEBUG_INFO_BTF", IsLasting = true },
+        // A kernel function that a program calls and nobody has; the only ones called are conntrack's.
+        NativeException without when without.Message.Contains("func ksym", StringComparison.Ordinal) =>
+            new($"this kernel lets no program look into conntrack: {OneLine(without.Message)}", without)
+            {
+                Remedy = "Linux 5.18 or later; where nf_conntrack is a module: modprobe nf_conntrack (the agent notices)",
+            },
         IOException or UnauthorizedAccessException => new(OneLine(failure.Message), failure)
         {
             Remedy = "see to the permissions of the folder (--bpf-dir); the agent notices",

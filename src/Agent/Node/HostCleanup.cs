@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Net.Sockets;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Lanes;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
+using Accelerated.Interop.Netlink;
+using Accelerated.Interop.Nftables;
+
+namespace Accelerated.Agent.Node;
+
+/// <summary>
+/// Takes away what the agent has made on a host and gives back what it changed. What cannot be told to be the agent's is named and left
+/// alone; a step that fails keeps none of the others from being done.
+/// </summary>
+/// <param name="options">The flags the agent ran with.</param>
+/// <param name="dryRun">Only say what would be done.</param>
+/// <param name="say">Gets a line for everything that is done or left.</param>
+public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string> say)
+{
+    private readonly List<string> _failures = [];
+
+    /// <summary>Does it all, in an order in which nothing is left unguarded: the tunnel ends before its guard does.</summary>
+    /// <returns>What could not be done, each with its reason.</returns>
+    public IReadOnlyList<string> Run()
+    {
+        var state = LoadState();
+        Step($"the eBPF lanes pinned in {options.Lanes.PinDirectory}", () => Directory.Exists(options.Lanes.PinDirectory), () => BpfDatapath.Detach(options.Lanes));
+        RemoveDevices(state);
+        using (var firewall = new NftablesFirewall(options.Instance))
+            Step($"the nftables table inet {FirewallRules.TableName(options.Instance)}", firewall.Exists, firewall.Remove);
+        Step($"{options.SubnetFile}", () => IsOurs(options.SubnetFile, state), () => File.Delete(options.SubnetFile));
+        var kept = options.Lanes.LiberalFile;
+        Step($"net.netfilter.nf_conntrack_tcp_be_liberal = 1, which was {(File.Exists(kept) ? File.ReadAllText(kept) : "")} before", () => File.Exists(kept), () => Conntrack.Restore(kept));
+        RemoveFiles();
+        if (state is not null)
+            say($"left in etcd until it runs out: {state.EtcdPrefix}/subnets/{state.Subnet} (etcdctl del {state.EtcdPrefix}/subnets/{state.Subnet} ends it at once)");
+        return _failures;
+    }
+
+    private SavedState? LoadState()
+    {
+        try
+        {
+            return new StateFile(options.StateDirectory, options.Instance).Load();
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            _failures.Add($"the state file cannot be read, so devices and {options.SubnetFile} are left alone: {e.Message}");
+            return null;
+        }
+    }
+
+    private void RemoveDevices(SavedState? state)
+    {
+        using var routes = RouteSocket.Open();
+        var device = state is null ? null : DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, NetworkConfigParser.Parse(state.Config).Backend.Vni);
+        foreach (var link in routes.GetLinks().Where(l => l.Kind == "vxlan" && l.Name.StartsWith("flannel.", StringComparison.Ordinal)))
+        {
+            // Its routes, neighbours and forwarding entries go with it.
+            if (link.Name == device)
+                Step($"the device {link.Name}", () => true, () => routes.Execute(RouteRequest.DeleteLink(link.Index, link.Name)));
+            else
+                say($"left alone: {link.Name} is not known to be of this agent (ip link delete {link.Name} removes it)");
+        }
+    }
+
+    /// <summary>A file that another program wrote over is that program's.</summary>
+    private static bool IsOurs(string path, SavedState? state)
+    {
+        if (state is null || !File.Exists(path) || !SubnetKey.TryParse(state.Subnet, out var key))
+            return false;
+        return File.ReadLines(path).Contains(string.Create(CultureInfo.InvariantCulture, $"FLANNEL_SUBNET={IPMath.FirstHost(key.IPv4)}/{key.IPv4.PrefixLength}"));
+    }
+
+    private void RemoveFiles()
+    {
+        var compiled = options.Lanes.Objects.CacheDirectory;
+        Step(compiled, () => Directory.Exists(compiled), () => Directory.Delete(compiled, recursive: true));
+        foreach (var file in (string[])[new StateFile(options.StateDirectory, options.Instance).FilePath, AgentOptions.SocketPath(options.RunDirectory, options.Instance)])
+            Step(file, () => File.Exists(file), () => File.Delete(file));
+    }
+
+    private void Step(string what, Func<bool> isThere, Action remove)
+    {
+        try
+        {
+            if (!isThere())
+                return;
+            if (!dryRun)
+                remove();
+            say($"{(dryRun ? "would remove" : "removed")}: {what}");
+        }
+        catch (Exception e) when (e is NativeException or NetlinkException or NftablesException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
+        {
+            _failures.Add($"{what}: {e.Message}");
+        }
+    }
+}
