@@ -25,6 +25,7 @@ var root = new RootCommand("An overlay network agent for container hosts: joins 
     new Command("agent", "Run the agent (accelerated agent --help lists its flags). A bare accelerated --FLAG… does the same."),
     StatusCommand.Create(),
     DropsCommand.Create(),
+    DockerOptsCommand.Create(),
     new Command("cleanup", "Remove what the agent has made on this host (accelerated cleanup --help)."),
     version,
 };

@@ -144,6 +144,9 @@ public sealed class LabNode : LabHost, IAsyncDisposable
     /// <summary>Runs <c>accelerated cleanup</c> with the flags that the lab gives the agent.</summary>
     public Task<CommandResult> CleanupAsync(params string[] flags) => ExecAsync([_binary, "cleanup", .. Flags, .. flags]);
 
+    /// <summary>Runs <c>accelerated docker-opts</c>.</summary>
+    public Task<CommandResult> DockerOptsAsync(params string[] options) => ExecAsync([_binary, "docker-opts", .. options]);
+
     /// <summary>Starts <c>accelerated drops</c>.</summary>
     public BackgroundCommand StartDrops(params string[] flags) => Start([_binary, "drops", $"--run-dir={RunDirectory}", .. flags]);
 
