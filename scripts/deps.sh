@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
-#   scripts/deps.sh         iproute2, nftables, iptables, ipset, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, clang and
+#   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, clang and
 #                           libbpf's headers; etcd under artifacts/tools
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
 lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool
-    iptables-nft:iptables iptables-legacy:iptables ipset:ipset conntrack:conntrack ethtool:ethtool sockperf:sockperf)
+    iptables-nft:iptables iptables-legacy:iptables ipset:ipset curl:curl conntrack:conntrack ethtool:ethtool sockperf:sockperf)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 policy=/usr/sbin/policy-rc.d

@@ -14,7 +14,7 @@ namespace Accelerated.Agent;
 /// lease, the device, the routes, the rules and subnet.env in place, as flannel does: containers go on talking.
 /// </summary>
 public sealed partial class AgentService(
-    AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, KernelWatch kernel, ExitStatus exit,
+    AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, HealthServer health, KernelWatch kernel, ExitStatus exit,
     IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
 {
     /// <inheritdoc/>
@@ -25,6 +25,7 @@ public sealed partial class AgentService(
         {
             using var instance = InstanceLock.Take(AgentOptions.LockPath(options.RunDirectory, options.Instance), options.Instance);
             using var socket = StatusServer.Bind(AgentOptions.SocketPath(options.RunDirectory, options.Instance));
+            using var probes = options.Health is { } endpoint ? HealthServer.Bind(endpoint) : null;
             LogStarted(StatusReporter.Version, options.Instance);
             foreach (var notice in options.Notices)
                 LogNotice(notice);
@@ -32,7 +33,8 @@ public sealed partial class AgentService(
                 DetachLanes();
             kernel.Start();
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token)).ConfigureAwait(false);
+            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token),
+                probes is null ? Task.Delay(Timeout.Infinite, stop.Token) : health.RunAsync(probes, stop.Token)).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {

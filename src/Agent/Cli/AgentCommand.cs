@@ -101,6 +101,7 @@ internal static class AgentCommand
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()
             .AddSingleton<StatusServer>()
+            .AddSingleton<HealthServer>()
             .AddSingleton<ExitStatus>()
             .AddHostedService<AgentService>();
     }

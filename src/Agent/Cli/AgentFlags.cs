@@ -25,7 +25,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _healthIP, _healthPort, _verbosity;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -61,12 +61,13 @@ internal sealed partial class AgentFlags
         _bpfCompile = Text("bpf-compile", "auto", "auto|always|never", "whether programs are compiled on this host with clang; auto only if the kernel refuses the ones built in");
         _bpfObjectDir = Text("bpf-object-dir", "", "DIR", "load programs from DIR/NAME.bpf.o where there is such a file, for debugging");
         _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
+        _healthIP = Text("healthz-ip", "0.0.0.0", "0.0.0.0", "where /healthz and /readyz listen");
+        _healthPort = Number("healthz-port", "0", "8471", "port of /healthz and /readyz; 0 is none");
         _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
 
         Accepted(Number("iptables-resync", "5", "5", ""), "rules are watched and repaired at once, there is no polling");
         Accepted(Text("vmodule", "", "", ""), "per-file log levels are a glog feature; use -v");
         Accepted(Text("log_backtrace_at", "", "", ""), "a glog feature");
-        Accepted(Text("healthz-ip", "0.0.0.0", "", ""), "there is no health port in this version; use accelerated status");
         Accepted(Text("net-config-path", "", "", ""), "only read with kube-subnet-mgr");
         Accepted(Text("kube-api-url", "", "", ""), "only read with kube-subnet-mgr");
         Accepted(Text("kube-annotation-prefix", "", "", ""), "only read with kube-subnet-mgr");
@@ -75,7 +76,6 @@ internal sealed partial class AgentFlags
         Refused(Boolean("kube-subnet-mgr", "false", ""), "subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node");
         Refused(Boolean("ip-blackhole-route", "false", ""), "not supported in this version: remove the flag");
         Refused(Text("public-ipv6", "", "", ""), "IPv6 is not supported in this version: remove the flag");
-        Refused(Number("healthz-port", "0", "", ""), "there is no health port in this version: remove the flag and use accelerated status");
     }
 
     /// <summary>Reads command line and environment; the command line wins.</summary>
@@ -109,6 +109,7 @@ internal sealed partial class AgentFlags
             SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Health = Health(),
             Verbose = _verbosity.Number > 0,
             Notices = [.. _accepted.Where(a => a.Flag.IsSet).Select(a => $"{a.Flag.Origin} has no effect: {a.Notice}")],
         };
@@ -195,6 +196,18 @@ internal sealed partial class AgentFlags
                 ? network
                 : throw new CommandLineException($"{_guardAllow.Origin}={value}: {text} is not an IPv4 network like 203.0.113.0/24, or an address");
         }
+    }
+
+    private IPEndPoint? Health()
+    {
+        if (!IPAddress.TryParse(_healthIP.Value, out var address))
+            throw _healthIP.Wrong("expected an address of this host, or 0.0.0.0 for all");
+        return _healthPort.Number switch
+        {
+            0 => null,
+            var port when port is > 0 and <= IPEndPoint.MaxPort => new IPEndPoint(address, (int)port),
+            _ => throw _healthPort.Wrong("expected a port, or 0 for none"),
+        };
     }
 
     private OverlayTunnelIn TunnelIn() => _tunnelIn.Value switch

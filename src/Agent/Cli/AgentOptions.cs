@@ -54,6 +54,9 @@ public sealed record AgentOptions
     /// <summary>How soon a pass that failed as a whole is tried again.</summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary><c>--healthz-ip</c> and <c>--healthz-port</c>; null for none.</summary>
+    public required IPEndPoint? Health { get; init; }
+
     /// <summary>More detail in the log (<c>-v</c> above 0).</summary>
     public required bool Verbose { get; init; }
 

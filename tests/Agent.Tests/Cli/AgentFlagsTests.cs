@@ -13,7 +13,7 @@ public sealed class AgentFlagsTests
         "-etcd-cafile=/etc/etcd/ca.pem", "-etcd-username=", "-etcd-password=", "-iface=eth0", "-iface-regex=^10", "-iface-can-reach=192.0.2.250",
         "-public-ip=203.0.113.7", "-public-ipv6=", "-subnet-file=/run/flannel/subnet.env", "-subnet-lease-renew-margin=60", "-ip-masq",
         "-ip-masq-fully-random-disable", "-iptables-resync=5", "-iptables-forward-rules=false", "-ip-blackhole-route=false", "-healthz-ip=127.0.0.1",
-        "-healthz-port=0", "-kube-subnet-mgr=false", "-kube-subnet-mgr=0", "-kube-api-url=", "-kube-annotation-prefix=flannel.alpha.coreos.com",
+        "-healthz-port=0", "-healthz-port=8471", "-kube-subnet-mgr=false", "-kube-subnet-mgr=0", "-kube-api-url=", "-kube-annotation-prefix=flannel.alpha.coreos.com",
         "-kubeconfig-file=", "-net-config-path=/etc/kube-flannel/net-conf.json", "-set-node-network-unavailable=true", "-v=0", "-vmodule=",
         "-log_backtrace_at=:0",
     ];
@@ -29,9 +29,9 @@ public sealed class AgentFlagsTests
             "FLANNELD_KUBE_SUBNET_MGR=true: subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node" },
         { "--ip-blackhole-route", "--ip-blackhole-route=true: not supported in this version: remove the flag" },
         { "--public-ipv6=2001:db8::1", "--public-ipv6=2001:db8::1: IPv6 is not supported in this version: remove the flag" },
-        { "--healthz-port=8080", "--healthz-port=8080: there is no health port in this version: remove the flag and use accelerated status" },
-        { "FLANNELD_HEALTHZ_PORT=8080",
-            "FLANNELD_HEALTHZ_PORT=8080: there is no health port in this version: remove the flag and use accelerated status" },
+        { "--healthz-port=80800", "--healthz-port=80800: expected a port, or 0 for none" },
+        { "--healthz-ip=localhost", "--healthz-ip=localhost: expected an address of this host, or 0.0.0.0 for all" },
+        { "FLANNELD_HEALTHZ_PORT=80800", "FLANNELD_HEALTHZ_PORT=80800: expected a port, or 0 for none" },
         { "--datapath=host-gw", "--datapath=host-gw: not in this version: use auto, bpf or kernel" },
         { "--datapath=fast", "--datapath=fast: expected auto, bpf or kernel" },
         { "--shortcut=on", "--shortcut=on: expected established, always or off" },
@@ -201,13 +201,13 @@ public sealed class AgentFlagsTests
     [Fact]
     public void Read_OfFlagsWithoutEffect_SaysSo()
     {
-        var options = new AgentFlags().Read(["-iptables-resync=10", "-vmodule=x=2"], Variables("FLANNELD_HEALTHZ_IP=0.0.0.0"));
+        var options = new AgentFlags().Read(["-iptables-resync=10", "-vmodule=x=2"], Variables("FLANNELD_NET_CONFIG_PATH=/etc/x"));
 
         Assert.Equal(
             [
                 "--iptables-resync has no effect: rules are watched and repaired at once, there is no polling",
                 "--vmodule has no effect: per-file log levels are a glog feature; use -v",
-                "FLANNELD_HEALTHZ_IP has no effect: there is no health port in this version; use accelerated status",
+                "FLANNELD_NET_CONFIG_PATH has no effect: only read with kube-subnet-mgr",
             ],
             options.Notices);
     }
