@@ -125,6 +125,19 @@ internal sealed partial class AgentFlags
         }
     }
 
+    /// <summary>Every flag as the table in docs/flags.md has it: a line of Markdown each.</summary>
+    public IEnumerable<string> Table()
+    {
+        foreach (var flag in _set.Flags)
+        {
+            var state = _refused.Find(r => r.Flag == flag) is (not null, var reason) ? $"**refused**: {reason}"
+                : _accepted.Find(a => a.Flag == flag) is (not null, var notice) ? $"*accepted, has no effect*: {notice}"
+                : flag.Description;
+            // A bar would be the next column.
+            yield return $"| `--{flag.Name}{(flag.IsBoolean || flag.Placeholder.Length == 0 ? "" : "=" + flag.Placeholder.Replace("|", "\\|", StringComparison.Ordinal))}` | {(flag.Default.Length == 0 ? "" : $"`{flag.Default}`")} | {state} |";
+        }
+    }
+
     private EtcdClientOptions ReadEtcd()
     {
         var tls = new[] { _caFile, _certFile, _keyFile }.Any(f => f.Value.Length > 0);

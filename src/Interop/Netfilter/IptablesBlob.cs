@@ -106,7 +106,7 @@ internal static class IptablesBlob
         if (action.Length > 0)
         {
             tracks |= XtablesExtensions.UsesConntrack(action);
-            steps.Add(XtablesExtensions.Target(action));
+            steps.AddRange(XtablesExtensions.Target(action, blob[target + ExtensionRevision], blob.AsSpan(target + ExtensionHeader, U16(blob, target) - ExtensionHeader)));
             return steps;
         }
 

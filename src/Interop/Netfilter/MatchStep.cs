@@ -17,6 +17,9 @@ public sealed record MatchStep(
     public static MatchStep Masked(PacketField field, UInt128 mask, UInt128 value, bool negated = false) =>
         new([new FieldKey(field, mask)], [new FieldElement([new ValueRange(value, value)])], negated);
 
+    /// <summary>A step that looks at some bits of one field, and what it does about them nobody here knows.</summary>
+    public static MatchStep Reads(FieldKey key) => new([key], [new FieldElement([ValueRange.Any])], Negated: false);
+
     /// <summary>A step that goes on for no packet.</summary>
     public static MatchStep Never { get; } = new([new FieldKey(PacketField.Other)], [], Negated: false);
 }

@@ -51,6 +51,9 @@ public enum PacketField
     /// <summary>The packet's mark.</summary>
     Mark,
 
+    /// <summary>The mark of the packet's connection.</summary>
+    ConntrackMark,
+
     /// <summary>Kind of the source address: a route type, see <see cref="Netlink.RouteType"/>.</summary>
     SourceKind,
 

@@ -19,7 +19,7 @@ internal static class XtablesExtensions
 
     private static readonly HashSet<string> ConstantMatches = new(StringComparer.Ordinal)
     {
-        "physdev", "iprange", "connmark", "connlabel", "helper", "policy", "realm", "devgroup", "cluster",
+        "physdev", "iprange", "connlabel", "helper", "policy", "realm", "devgroup", "cluster",
         // Of other protocols than TCP and UDP.
         "icmp", "icmp6", "sctp", "dccp", "esp", "ah", "ipcomp", "l2tp",
     };
@@ -47,6 +47,9 @@ internal static class XtablesExtensions
         ("conntrack", >= 1 and <= 3) => Conntrack(data, revision),
         ("state", 0) => [States(U32(data, 0), negated: false, untracked: 1 << 6)],
         ("mark", 1) => [MatchStep.Masked(PacketField.Mark, U32(data, 4), U32(data, 0), data[8] != 0)],
+        // struct xt_connmark_mtinfo1: mark, mask, invert.
+        ("connmark", 1) => [MatchStep.Masked(PacketField.ConntrackMark, U32(data, 4), U32(data, 0), data[8] != 0)],
+        ("connmark", _) => [MatchStep.Reads(new(PacketField.ConntrackMark))],
         ("addrtype", 0 or 1) => AddressTypes(data, revision),
         ("rpfilter", 0) => [MatchStep.One(PacketField.ReversePath, 1, UInt128.MaxValue, negated: (data[0] & 8) != 0)],
         ("owner" or "cgroup", _) => [new MatchStep([new(PacketField.SocketOwner)], [new([ValueRange.Any])], Negated: false)],
@@ -57,12 +60,22 @@ internal static class XtablesExtensions
     };
 
     /// <summary>A target (<c>-j NAME</c>) that is none of the built-in verdicts.</summary>
-    internal static RuleStep Target(string name) =>
-        name == "REJECT" ? new VerdictStep(new(VerdictKind.Drop))
-        : name == "NFQUEUE" ? new VerdictStep(new(VerdictKind.Queue))
-        : new OpaqueStep(
+    internal static IEnumerable<RuleStep> Target(string name, uint revision, ReadOnlySpan<byte> data) =>
+        name == "REJECT" ? [new VerdictStep(new(VerdictKind.Drop))]
+        : name == "NFQUEUE" ? [new VerdictStep(new(VerdictKind.Queue))]
+        : [.. name == "CONNMARK" ? ConnectionMark(revision, data) : [], new OpaqueStep(
             $"-j {name}",
-            NeutralTargets.Contains(name) ? StepNature.Neutral : ObservingTargets.Contains(name) ? StepNature.EveryPacket : StepNature.Alters);
+            NeutralTargets.Contains(name) ? StepNature.Neutral : ObservingTargets.Contains(name) ? StepNature.EveryPacket : StepNature.Alters)];
+
+    // struct xt_connmark_tginfo1: ctmark, ctmask, nfmask, mode (set, save, restore); tginfo2 has two bytes for a shift before the mode.
+    // To restore is to give the packet the bits of ctmask.
+    private static MatchStep[] ConnectionMark(uint revision, ReadOnlySpan<byte> data)
+    {
+        const int Restore = 2;
+        return revision is not (1 or 2) ? [MatchStep.Reads(new(PacketField.ConntrackMark))]
+            : data[revision == 2 ? 14 : 12] == Restore ? [MatchStep.Reads(new(PacketField.ConntrackMark, U32(data, 4)))]
+            : [];
+    }
 
     // struct xt_tcp: spts[2], dpts[2], option, flg_mask, flg_cmp, invflags.
     private static List<RuleStep> Tcp(ReadOnlySpan<byte> data)

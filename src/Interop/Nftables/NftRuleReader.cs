@@ -92,7 +92,7 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
             case "target":
                 var target = data.Text(Nft.NFTA_COMPAT_NAME);
                 UsesConntrack |= XtablesExtensions.UsesConntrack(target);
-                _steps.Add(XtablesExtensions.Target(target));
+                _steps.AddRange(XtablesExtensions.Target(target, data.U32(Nft.NFTA_COMPAT_REV), data.Bytes(Nft.NFTA_COMPAT_INFO)));
                 break;
             case "objref":
                 ReadObject(data);
@@ -161,6 +161,7 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
         if (data.Has(Nft.NFTA_META_SREG))
         {
             AddEveryPacket(_registers[data.U32(Nft.NFTA_META_SREG)]);
+            AddReads(_registers[data.U32(Nft.NFTA_META_SREG)]);
             _steps.Add(new OpaqueStep($"meta {Words(key)} set", key is NftMetaKey.Mark or NftMetaKey.Secmark ? StepNature.Neutral : StepNature.Alters));
             return;
         }
@@ -196,7 +197,12 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
 
         if (key is NftConntrackKey.Expiration or NftConntrackKey.Packets or NftConntrackKey.Bytes or NftConntrackKey.Average or > NftConntrackKey.LastKnown)
             EveryPacket($"ct {Words(key)}");
-        _registers.Load(data.U32(Nft.NFTA_CT_DREG), Field(key == NftConntrackKey.State ? PacketField.ConntrackState : PacketField.Other, key == NftConntrackKey.State ? 4 : 16));
+        _registers.Load(data.U32(Nft.NFTA_CT_DREG), key switch
+        {
+            NftConntrackKey.State => Field(PacketField.ConntrackState, 4),
+            NftConntrackKey.Mark => Field(PacketField.ConntrackMark, 4),
+            _ => Field(PacketField.Other, 16),
+        });
     }
 
     private void ReadFib(NftAttributes data)
@@ -226,6 +232,7 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
         }
 
         AddEveryPacket(segments);
+        AddReads(segments);
 
         // Less and greater are comparisons of bytes: numbers only if they lie in the network's order.
         if (segments is not [{ HostOrder: false, Mask: null, Offset: 0, Field: not PacketField.Other } only])
@@ -251,7 +258,10 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
         if (segments is [{ HostOrder: false }])
             AddComparison(segments, values, data.U32(Nft.NFTA_RANGE_OP) == 1);
         else
+        {
+            AddReads(segments);
             _steps.Add(new OpaqueStep("a range", StepNature.Constant));
+        }
     }
 
     private void AddComparison(List<NftSegment> segments, List<ValueRange> values, bool negated) =>
@@ -266,6 +276,10 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
         if (!match.Negated)
             AddEveryPacket(segments);
     }
+
+    // What becomes of the connection's mark has to be known even where the rule is not understood.
+    private void AddReads(IEnumerable<NftSegment> segments) =>
+        _steps.AddRange(segments.Where(s => s.Field == PacketField.ConntrackMark).Select(s => MatchStep.Reads(s.Key)));
 
     private void AddEveryPacket(IEnumerable<NftSegment> segments)
     {
@@ -287,6 +301,8 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
             var length = Math.Min(segment.Length, mask.Length);
             if (known && length == segment.Length && segment.Mask is null && segment.Field != PacketField.Other)
                 result.Add(segment with { Mask = segment.Number(mask[..length]) });
+            else if (segment.Field == PacketField.ConntrackMark)
+                result.Add(segment with { Mask = null }); // All of it may be in the result.
             else
                 result.Add(NftRegisters.Unknown(segment.Length)[0] with { EveryPacket = segment.EveryPacket });
             mask = mask[length..];

@@ -65,8 +65,11 @@ public sealed class ShortcutRulesTests : IDisposable
     [InlineData("ip saddr 10.5.1.7 drop")]
     [InlineData("tcp dport { 22, 80, 1000-2000 } accept")]
     [InlineData("ip saddr . tcp dport { 10.5.1.7 . 80, 10.5.1.8 . 90-99 } drop")]
-    [InlineData("ct mark 1 meta mark set ct mark counter accept")]
+    [InlineData("ct mark & 0x0000ffff == 1 counter accept")]
+    [InlineData("meta mark set ct mark & 0x0000ffff")]
     [InlineData("ct mark set 5")]
+    [InlineData("ct state new ct mark 1 drop")]
+    [InlineData("iifname eth0 ct mark 1 drop")]
     [InlineData("ct status dnat accept")]
     [InlineData("ct direction original accept")]
     [InlineData("ct original ip saddr 10.5.1.7 accept")]
@@ -109,6 +112,33 @@ public sealed class ShortcutRulesTests : IDisposable
         var survey = _host.Look();
 
         Assert.Empty(survey.ShortcutOff);
+        AssertLanesOn(survey);
+    }
+
+    /// <summary>A rule like these means another thing as soon as the shortcut's bits are in the mark.</summary>
+    [Theory]
+    [InlineData("ct mark 1 drop")]
+    [InlineData("ct mark != 0 accept")]
+    [InlineData("ct mark 0 accept")]
+    [InlineData("ct mark & 0x00010000 == 0 accept")]
+    [InlineData("ct mark & 0x00ff00ff == 1 accept")]
+    [InlineData("ct mark { 1, 2 } accept")]
+    [InlineData("ct mark > 5 drop")]
+    [InlineData("ct mark 5-9 drop")]
+    [InlineData("ct mark vmap { 1 : drop, 2 : accept }")]
+    [InlineData("ip daddr . ct mark { 10.5.2.7 . 1 } drop")]
+    [InlineData("meta mark set ct mark")]
+    [InlineData("meta mark set ct mark | 0x1")]
+    [InlineData("ct mark 1 meta mark set 7")]
+    public void Rule_ThatLooksAtTheWholeConnectionMark_ClosesTheShortcutAndIsNamed(string rule)
+    {
+        Forward(rule);
+
+        var survey = _host.Look();
+
+        var reason = Assert.Single(survey.ShortcutOff);
+        Assert.Contains("looks at the whole mark of connections (ct mark), where the shortcut keeps 0xffff0000", reason, StringComparison.Ordinal);
+        Assert.Contains("table inet t, chain ", reason, StringComparison.Ordinal);
         AssertLanesOn(survey);
     }
 

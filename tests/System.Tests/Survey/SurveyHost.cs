@@ -37,7 +37,7 @@ internal sealed class SurveyHost : IDisposable
             AddressFamily.InterNetwork, "flannel.1", 1, 8472, Underlay, IPAddress.Parse("192.0.2.1"), MacAddress.Parse("02:00:00:00:00:01"),
             1450, false, false, IPNetwork.Parse("10.5.0.0/16"), IPNetwork.Parse("10.5.1.0/24"), [Peer(2), Peer(3)]);
         _routes = _ns.OpenSocket();
-        _survey = new HostSurvey(_routes);
+        _survey = new HostSurvey(_routes, 0xffff0000);
     }
 
     public int Underlay { get; }

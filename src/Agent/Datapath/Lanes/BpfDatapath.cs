@@ -26,7 +26,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     private readonly LaneHooks _hooks = new(options);
     private readonly LaneObjects _objects = new(options.Objects);
     private readonly Shortcut _shortcut = new(options, routes, policy, time);
-    private readonly HostSurvey _survey = new(routes);
+    private readonly HostSurvey _survey = new(routes, options.ShortcutMark);
     private readonly RefusalFeed _refusals = new(time);
     private LaneProgram? _program;
     private string? _tunnelInOff;

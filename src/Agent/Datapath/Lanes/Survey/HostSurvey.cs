@@ -14,7 +14,9 @@ namespace Accelerated.Agent.Datapath.Lanes.Survey;
 /// Looks at what others configured on this host and says which lanes would slip past it. Reads the kernel each time; rules only when the
 /// kernel says that they are others than before. One caller at a time, always on threads of the same network namespace.
 /// </summary>
-public sealed class HostSurvey(RouteSocket routes) : IDisposable
+/// <param name="routes">Used by this thread.</param>
+/// <param name="shortcutMark">The bits of connections' marks that are the shortcut's.</param>
+public sealed class HostSurvey(RouteSocket routes, uint shortcutMark) : IDisposable
 {
     private NftablesSocket? _nftables;
     private NftablesContext? _texts;
@@ -38,7 +40,7 @@ public sealed class HostSurvey(RouteSocket routes) : IDisposable
         ArgumentNullException.ThrowIfNull(ownPrograms);
 
         // Copies: a caller may keep its collections and change them.
-        var judge = new SurveyJudge(device, [.. containerInterfaces], ownTable, ownPrograms.ToHashSet());
+        var judge = new SurveyJudge(device, [.. containerInterfaces], ownTable, ownPrograms.ToHashSet()) { ShortcutMark = shortcutMark };
         var unreadable = new List<string>();
         var rules = Try(unreadable, FilterRules.None, () => ReadNftables(judge));
         var legacy = Try(unreadable, FilterRules.None, IptablesLegacy.Read);

@@ -17,6 +17,9 @@ internal enum RuleEffect
     /// <summary>Counts, samples, remembers or reports them, or looks at what differs from packet to packet.</summary>
     SeesEach,
 
+    /// <summary>Looks at the mark of their connection.</summary>
+    ReadsMark,
+
     /// <summary>Marks them.</summary>
     Marks,
 
@@ -31,4 +34,5 @@ internal enum RuleEffect
 /// <param name="Effect">What it does.</param>
 /// <param name="What">The condition or action, in the words of nft(8).</param>
 /// <param name="NamesPort">Whether it asks for the packets' own destination port.</param>
-internal sealed record RuleFinding(FilterTable Table, FilterChain Chain, FilterRule? Rule, RuleEffect Effect, string What, bool NamesPort);
+/// <param name="Bits">Of <see cref="RuleEffect.ReadsMark"/>: the bits it looks at.</param>
+internal sealed record RuleFinding(FilterTable Table, FilterChain Chain, FilterRule? Rule, RuleEffect Effect, string What, bool NamesPort, uint Bits = 0);

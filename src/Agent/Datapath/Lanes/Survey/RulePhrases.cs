@@ -23,9 +23,10 @@ internal sealed class RulePhrases(OverlayDevice device, Func<FilterTable, Filter
         return $"{Place(f)} {Does(f)} {packets}, and {bypass}; {remedy}";
     });
 
-    /// <summary>Rules that have to see each packet.</summary>
-    public IEnumerable<string> Shortcut(IReadOnlyList<RuleFinding> findings) => Few(findings, f =>
-        $"{Place(f)} has to see every packet between containers ({f.What}); limit it to 'ct state new', or to addresses outside of {device.Network}, or do without the shortcut");
+    /// <summary>Rules that have to see each packet, or that look at the shortcut's bits of connections' marks.</summary>
+    public IEnumerable<string> Shortcut(IReadOnlyList<RuleFinding> findings, uint mark) => Few(findings, f => f.Effect == RuleEffect.ReadsMark
+        ? string.Create(CultureInfo.InvariantCulture, $"{Place(f)} looks at the whole mark of connections (ct mark), where the shortcut keeps 0x{mark:x8}; give it a mask without these bits, or the shortcut others with --shortcut-mark")
+        : $"{Place(f)} has to see every packet between containers ({f.What}); limit it to 'ct state new', or to addresses outside of {device.Network}, or do without the shortcut");
 
     /// <summary>A bridge's chains.</summary>
     public static string Bridge(FilterTable table, FilterChain chain) =>

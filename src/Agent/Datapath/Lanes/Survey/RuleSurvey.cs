@@ -9,7 +9,8 @@ namespace Accelerated.Agent.Datapath.Lanes.Survey;
 /// <param name="underlay">Name of the underlay interface.</param>
 /// <param name="overlay">The overlay's device; null while there is none.</param>
 /// <param name="containers">Containers' host-end interfaces and the bridges they belong to.</param>
-internal sealed class RuleSurvey(OverlayDevice device, string underlay, Link? overlay, IReadOnlyCollection<Link> containers)
+/// <param name="shortcutMark">The bits of connections' marks that are the shortcut's.</param>
+internal sealed class RuleSurvey(OverlayDevice device, string underlay, Link? overlay, IReadOnlyCollection<Link> containers, uint shortcutMark)
 {
     private static readonly int[] States = [ConntrackStates.New, ConntrackStates.Established];
 
@@ -21,7 +22,7 @@ internal sealed class RuleSurvey(OverlayDevice device, string underlay, Link? ov
     public IReadOnlyList<RuleFinding> Inward(IReadOnlyList<FilterTable> tables) => Outer(
         tables, [FilterHook.Prerouting, FilterHook.Input], (from, _, state) => PacketClass.Received(from, underlay, state));
 
-    /// <summary>Rules that have to see each packet of an established flow between containers.</summary>
+    /// <summary>Rules that have to see each packet of an established flow between containers, or would see the shortcut's bits in its mark.</summary>
     public IReadOnlyList<RuleFinding> Shortcut(IEnumerable<FilterTable> tables)
     {
         var findings = new List<RuleFinding>();
@@ -37,7 +38,8 @@ internal sealed class RuleSurvey(OverlayDevice device, string underlay, Link? ov
             }
         }
 
-        return Distinct(findings.Where(f => f.Effect is RuleEffect.SeesEach or RuleEffect.Alters or RuleEffect.Queues));
+        return Distinct(findings.Where(f => f.Effect is RuleEffect.SeesEach or RuleEffect.Alters or RuleEffect.Queues
+            || (f.Effect == RuleEffect.ReadsMark && (f.Bits & shortcutMark) != 0)));
     }
 
     /// <summary>Chains of bridges: what a container sends passes them before anything else does.</summary>

@@ -176,8 +176,18 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
 
         void Found(RuleEffect effect, string what) => found(new(table, chain, rule, effect, what, namesPort));
 
+        void TellMark(IReadOnlyList<FieldKey> keys)
+        {
+            foreach (var key in keys)
+            {
+                if (key.Field == PacketField.ConntrackMark)
+                    found(new(table, chain, rule, RuleEffect.ReadsMark, "ct mark", namesPort, (uint)(key.Mask & uint.MaxValue)));
+            }
+        }
+
         void TellMatch(MatchStep match, Answer answer)
         {
+            TellMark(match.Keys);
             if (match.ChangesByItself)
                 Found(RuleEffect.SeesEach, $"the elements of @{match.Set} come and go by themselves");
             if (answer == Answer.Maybe && LooksAt(match, PacketField.TcpFlags))
@@ -212,6 +222,7 @@ internal sealed class RuleWalk(FilterTable table, PacketClass packet, Action<Rul
 
         Ways WalkMap(VerdictMapStep map)
         {
+            TellMark(map.Keys);
             if (map.ChangesByItself)
             {
                 Found(RuleEffect.SeesEach, $"the elements of @{map.Set} come and go by themselves");

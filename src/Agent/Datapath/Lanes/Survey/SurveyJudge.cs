@@ -12,6 +12,9 @@ namespace Accelerated.Agent.Datapath.Lanes.Survey;
 /// <param name="OwnPrograms">Numbers of our own BPF programs.</param>
 internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int> Containers, string OwnTable, IReadOnlySet<uint> OwnPrograms)
 {
+    /// <summary>The bits of connections' marks that are the shortcut's.</summary>
+    public uint ShortcutMark { get; init; }
+
     /// <summary>Whether a table is ours.</summary>
     public bool IsOurs(FilterFamily family, string name) => family == FilterFamily.Inet && name == OwnTable;
 
@@ -40,13 +43,13 @@ internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int
         var containers = Containers.Distinct().Select(host.FindLink).OfType<Link>().ToList();
         var bridges = containers.Select(c => c.MasterIndex).Where(m => m != 0).Distinct().Select(host.FindLink).OfType<Link>();
 
-        var rules = new RuleSurvey(Device, underlay?.Name ?? "", overlay, [.. containers, .. bridges]);
+        var rules = new RuleSurvey(Device, underlay?.Name ?? "", overlay, [.. containers, .. bridges], ShortcutMark);
         var words = new RulePhrases(Device, textOf);
         lanes.AddRange(IpsecSurvey.Outer(Device, host.Policies, host.PolicyDefaults));
         lanes.AddRange(words.Outer(rules.Outward(foreign), outward: true));
         tunnelIn.AddRange(words.Outer(rules.Inward(foreign), outward: false));
         shortcut.AddRange(IpsecSurvey.Inner(Device, host.Policies, host.PolicyDefaults));
-        shortcut.AddRange(words.Shortcut(rules.Shortcut(foreign)));
+        shortcut.AddRange(words.Shortcut(rules.Shortcut(foreign), ShortcutMark));
         shortcut.AddRange(RuleSurvey.Bridges(foreign).Select(b => RulePhrases.Bridge(b.Table, b.Chain)));
 
         var interfaces = new InterfaceSurvey(host, foreign, OwnPrograms, programName);
