@@ -29,12 +29,15 @@ internal sealed class LabCommands(string labName)
         process.StartInfo.RedirectStandardError = true;
         StartOrThrow(process, shown);
 
+        // Process.Dispose leaves open what was read from by hand: two descriptors for each command, until a collection comes by.
+        using var output = process.StandardOutput;
+        using var error = process.StandardError;
         using var timer = new CancellationTokenSource(limit ?? DefaultLimit);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancel);
         try
         {
-            var stdout = process.StandardOutput.ReadToEndAsync(either.Token);
-            var stderr = process.StandardError.ReadToEndAsync(either.Token);
+            var stdout = output.ReadToEndAsync(either.Token);
+            var stderr = error.ReadToEndAsync(either.Token);
             await FeedAsync(process, stdin);
             await process.WaitForExitAsync(either.Token);
             // Ctrl-C at a terminal also reaches the commands that run just then: that is no failure of theirs.
