@@ -55,7 +55,7 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string
     private void RemoveDevices(SavedState? state)
     {
         using var routes = RouteSocket.Open();
-        var device = state is null ? null : DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, NetworkConfigParser.Parse(state.Config).Backend.Vni);
+        var device = state is null ? null : DeviceOf(state);
         foreach (var link in routes.GetLinks().Where(l => l.Kind == "vxlan" && l.Name.StartsWith("flannel.", StringComparison.Ordinal)))
         {
             // Its routes, neighbours and forwarding entries go with it.
@@ -63,6 +63,19 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string
                 Step($"the device {link.Name}", () => true, () => routes.Execute(RouteRequest.DeleteLink(link.Index, link.Name)));
             else
                 say($"left alone: {link.Name} is not known to be of this agent (ip link delete {link.Name} removes it)");
+        }
+    }
+
+    private string? DeviceOf(SavedState state)
+    {
+        try
+        {
+            return DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, NetworkConfigParser.Parse(state.Config).Backend.Vni);
+        }
+        catch (NetworkConfigException e)
+        {
+            _failures.Add($"the network config of the last run is not valid for this version, so devices are left alone: {e.Message}");
+            return null;
         }
     }
 
