@@ -5,7 +5,6 @@ using Accelerated.Agent.Leases;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
-using Accelerated.Interop;
 using Accelerated.Interop.Netlink;
 using Microsoft.Extensions.Logging;
 
@@ -34,6 +33,7 @@ public sealed partial class ControlPlane(
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
         store.Update(i => i with { Config = config });
         registry.Changed += keeper.Observe;
+        store.Changed += keeper.ObserveTransport;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         await TaskGroup.RunAsync(stop, registry.RunAsync(stop.Token), keeper.KeepAsync(acquired, request, stop.Token)).ConfigureAwait(false);
     }
@@ -87,8 +87,6 @@ public sealed partial class ControlPlane(
         {
             var config = NetworkConfigParser.Parse(json);
             var warnings = config.Warnings.ToList();
-            if (config.Backend.DirectRouting)
-                warnings.Add("Backend.DirectRouting is not in this version: peers on the same link are reached over VXLAN too, which works");
             if (warnings.Count > 0)
             {
                 store.Report(new Problem(ProblemSeverity.Warning, "config", string.Join("; ", warnings), $"etcdctl put {leases.ConfigKey} …"));
@@ -107,8 +105,10 @@ public sealed partial class ControlPlane(
     {
         if (config.IPv6 is not null || config.IPv4 is not { } plan)
             throw new AgentFaultException($"EnableIPv6 in {leases.ConfigKey}: IPv6 is not in this version. Remove the key, or keep flannel on this node");
-        if (config.Backend.Type != BackendConfig.Vxlan)
-            throw new AgentFaultException($"Backend.Type \"{config.Backend.Type}\" in {leases.ConfigKey} is not in this version: use \"vxlan\", or keep flannel on this node");
+        if (config.Backend.Type is not (BackendConfig.Vxlan or BackendConfig.HostGw))
+            throw new AgentFaultException($"Backend.Type \"{config.Backend.Type}\" in {leases.ConfigKey} is not one that this agent speaks: use \"vxlan\" or \"host-gw\", or keep flannel on this node");
+        if (config.Backend.Type == BackendConfig.HostGw && !options.PublicIP(node).Equals(node.Address))
+            throw new AgentFaultException($"--public-ip={options.PublicIP(node)} is not the address of {node.Interface}, {node.Address}, and Backend.Type host-gw in {leases.ConfigKey} needs that: packets are not encapsulated. Leave --public-ip out, or set Backend.Type to vxlan");
         var underlay = IPMath.Mask(node.Address, node.PrefixLength);
         if (plan.AllocatesInside(underlay))
         {
@@ -134,12 +134,17 @@ public sealed partial class ControlPlane(
         }
     }
 
-    private SubnetAttributes Attributes(BackendConfig backend, IPAddress publicIP, MacAddress? leased, RouteSocket routes)
+    private SubnetAttributes Attributes(BackendConfig backend, IPAddress publicIP, SubnetAttributes? leased, RouteSocket routes)
     {
+        if (backend.Type == BackendConfig.HostGw)
+            return new SubnetAttributes(publicIP, null, BackendConfig.HostGw, null, null);
         var device = routes.FindLink(DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, backend.Vni));
         var derived = VtepMac.Derive(options.EtcdPrefix, publicIP, backend.Vni, AddressFamily.InterNetwork);
-        var mac = VtepMac.Choose(leased, device?.Vxlan is null ? null : device.Address, derived);
-        return new SubnetAttributes(publicIP, null, backend.Type, new VtepData(backend.Vni, mac), null);
+        var mac = VtepMac.Choose(leased?.Vtep?.Mac, device?.Vxlan is null ? null : device.Address, derived);
+        // Until the datapath knows, a node that had to fall back stays where it was: its peers would otherwise change twice. It keeps its
+        // VTEP in the lease, so that peers go on taking what it encapsulates while it climbs back.
+        var before = leased is { BackendType: BackendConfig.HostGw, UnderstandsHostGw: true } ? BackendConfig.HostGw : BackendConfig.Vxlan;
+        return new SubnetAttributes(publicIP, null, store.Current.Transport ?? before, new VtepData(backend.Vni, mac), null, UnderstandsHostGw: true);
     }
 
     private async Task<AcquiredSubnet> AcquireAsync(AcquireRequest request, CancellationToken cancellation)

@@ -19,7 +19,7 @@ namespace Accelerated.Agent.Api;
 /// <param name="Port">UDP port of the overlay.</param>
 /// <param name="VtepMac">MAC address of the overlay device.</param>
 /// <param name="Mtu">MTU for containers.</param>
-/// <param name="Datapath">What carries packets now.</param>
+/// <param name="Datapath">What carries packets now: <c>bpf</c>, <c>kernel</c>, <c>host-gw</c>, or <c>none</c>.</param>
 /// <param name="DatapathReason">Why this one.</param>
 /// <param name="Masquerade">Whether traffic that leaves the overlay is masqueraded.</param>
 /// <param name="Etcd">The connection to etcd.</param>
@@ -76,13 +76,13 @@ public sealed record StatusReport(
     /// <summary>Another node.</summary>
     /// <param name="Subnet">Its subnet in CIDR notation.</param>
     /// <param name="PublicIP">Where its packets go.</param>
-    /// <param name="VtepMac">MAC address of its overlay device.</param>
-    /// <param name="Transport">How: <c>vxlan</c>.</param>
+    /// <param name="VtepMac">MAC address of its overlay device; null for direct.</param>
+    /// <param name="Transport">How: <c>vxlan</c>, or <c>direct</c> for a plain route.</param>
     /// <param name="State"><c>installed</c>, <c>failed</c> or <c>waiting</c>.</param>
     /// <param name="Error">The kernel's answer when failed.</param>
     /// <param name="Traffic">What the eBPF lanes carried; null when there are none.</param>
     public sealed record PeerStatus(
-        string Subnet, [property: JsonPropertyName("publicIP")] string PublicIP, string VtepMac, string Transport, string State, string? Error,
+        string Subnet, [property: JsonPropertyName("publicIP")] string PublicIP, string? VtepMac, string Transport, string State, string? Error,
         PeerTraffic? Traffic = null);
 
     /// <summary>A key that is left out.</summary>

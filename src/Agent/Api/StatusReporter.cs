@@ -25,7 +25,7 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
         var usage = datapath.Usage();
         var peers = Peers(outcome, usage);
         var health = Health(outcome, problems);
-        var device = outcome.Desired?.Devices.FirstOrDefault();
+        var device = outcome.Desired?.Overlays[0].Device;
         var own = inputs.Own?.Lease;
         var etcd = inputs.Etcd;
         return new StatusReport(
@@ -73,10 +73,16 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
     private static List<StatusReport.PeerStatus> Peers(ReconcileOutcome outcome, DatapathUsage usage)
     {
         var failures = outcome.Failures.Where(f => f.Peer is not null).ToLookup(f => f.Peer!);
-        return [.. (outcome.Desired?.Devices ?? []).SelectMany(d => d.Peers).Select(p => new StatusReport.PeerStatus(
-            p.Subnet.ToString(), p.Remote.ToString(), p.VtepMac.ToString(), BackendConfig.Vxlan,
-            failures.Contains(p.Key) ? "failed" : outcome.Ready ? "installed" : "waiting",
-            failures[p.Key].FirstOrDefault()?.Error, usage.Peers.GetValueOrDefault(p.Remote)))];
+        return
+        [
+            .. (outcome.Desired?.Overlays ?? [])
+                .SelectMany(o => (o.Device?.Peers ?? []).Select(p => (p.Key, p.Subnet, p.Remote, Mac: (string?)p.VtepMac.ToString(), Transport: BackendConfig.Vxlan))
+                    .Concat(o.Direct.Select(p => (p.Key, p.Subnet, p.Remote, Mac: (string?)null, Transport: "direct"))))
+                .Select(p => new StatusReport.PeerStatus(
+                    p.Subnet.ToString(), p.Remote.ToString(), p.Mac, p.Transport,
+                    failures.Contains(p.Key) ? "failed" : outcome.Ready ? "installed" : "waiting",
+                    failures[p.Key].FirstOrDefault()?.Error, usage.Peers.GetValueOrDefault(p.Remote))),
+        ];
     }
 
     private static List<StatusReport.ProblemStatus> Problems(AgentInputs inputs, ReconcileOutcome outcome, ImmutableSortedDictionary<string, string> rejected)
@@ -132,7 +138,7 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             parts.Add($"{problems[0].Message} ({problems[0].Remedy})");
         if (inputs.Own is { } own)
             parts.Add($"{own.Lease.Key.IPv4}{(own.IsProvisional ? " (provisional)" : "")}{(outcome.Node is { } node ? $" on {node.Interface} ({node.Address})" : "")}");
-        parts.Add(datapath.Name == "bpf" ? "eBPF lanes" : "kernel vxlan");
+        parts.Add(datapath.Name switch { "bpf" => "eBPF lanes", "kernel" => "kernel vxlan", "host-gw" => "plain routes (host-gw)", _ => "no transport" });
         if (outcome.Desired is not null)
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"{peers.Count(p => p.State == "installed")} of {peers.Count} peers"));
         parts.Add(inputs.Etcd.IsConnected ? "etcd connected" : "etcd not connected");

@@ -93,7 +93,7 @@ internal static class AgentCommand
                 s.GetRequiredService<SubnetLeaseStore>(), s.GetRequiredService<EtcdSession>(), s.GetRequiredService<InputStore>(),
                 options.RenewMargin, TimeProvider.System, s.GetRequiredService<ILogger<OwnSubnetKeeper>>()))
             .AddSingleton<ControlPlane>()
-            .AddSingleton<KernelDatapath>()
+            .AddSingleton(new KernelDatapath(routes, options.Datapath != DatapathChoice.HostGw, TimeProvider.System))
             .AddSingleton<IDatapath>(s => options.UsesLanes
                 ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, s.GetRequiredService<PolicyWatch>(), TimeProvider.System)
                 : s.GetRequiredService<KernelDatapath>())

@@ -180,7 +180,7 @@ internal sealed partial class AgentFlags
         "auto" => DatapathChoice.Auto,
         "kernel" => DatapathChoice.Kernel,
         "bpf" => DatapathChoice.Bpf,
-        "host-gw" => throw _datapath.Wrong("not in this version: use auto, bpf or kernel"),
+        "host-gw" => DatapathChoice.HostGw,
         _ => throw _datapath.Wrong("expected auto, bpf or kernel"),
     };
 

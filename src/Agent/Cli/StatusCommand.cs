@@ -79,7 +79,7 @@ internal static class StatusCommand
                 [
                     .. report.Peers.Select(p => (string[])
                     [
-                        p.Subnet, p.PublicIP, p.VtepMac, p.Transport,
+                        p.Subnet, p.PublicIP, p.VtepMac ?? "-", p.Transport,
                         .. counted ? (string[])[Traffic(p.Traffic?.PacketsOut, p.Traffic?.BytesOut), Traffic(p.Traffic?.PacketsIn, p.Traffic?.BytesIn)] : [],
                         p.Error is null ? p.State : $"{p.State}: {p.Error}",
                     ]),

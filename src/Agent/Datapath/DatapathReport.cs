@@ -17,6 +17,9 @@ public sealed record DatapathReport(
     /// <summary>The subnet whose containers matter to a lane, or null when none does.</summary>
     public IPNetwork? Containers { get; init; }
 
+    /// <summary>Why there is no VTEP device although one is wanted, and what to do; null when it is there, or none is wanted.</summary>
+    public string? NoDevice { get; init; }
+
     /// <summary>What an operator should know about it.</summary>
     public IReadOnlyList<Problem> Problems { get; init; } = [];
 }

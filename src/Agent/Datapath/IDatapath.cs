@@ -5,7 +5,7 @@ namespace Accelerated.Agent.Datapath;
 /// <summary>Carries overlay packets. The reconcile loop is the only caller; nothing here is thread-safe.</summary>
 public interface IDatapath
 {
-    /// <summary>What carries packets now, as in flags and status: <c>bpf</c> or <c>kernel</c>.</summary>
+    /// <summary>What carries packets now, as in flags and status: <c>bpf</c>, <c>kernel</c>, <c>host-gw</c>, or <c>none</c> for no transport.</summary>
     string Name { get; }
 
     /// <summary>Why this one, as a phrase.</summary>
@@ -33,6 +33,5 @@ public interface IDatapath
     /// Makes the kernel equal to <paramref name="desired"/>: looks at what is there, changes only what differs. Idempotent. What fails
     /// for one peer does not keep the others waiting.
     /// </summary>
-    /// <exception cref="DatapathException">The device itself cannot be had; nothing else was touched.</exception>
     DatapathReport Apply(DesiredState desired);
 }

@@ -7,20 +7,25 @@ namespace Accelerated.Agent.Datapath;
 /// <summary>
 /// The kernel's own vxlan driver, programmed as flannel does it: the device, its address, and per peer a permanent neighbour, an FDB
 /// entry and an onlink route. Everything on the device is ours; elsewhere only routes with our protocol number, and flannel's
-/// leftovers. The eBPF lanes are laid over this and never replace it.
+/// leftovers. Peers that need no encapsulation get a plain route by way of their host; without a device that is all there is.
+/// The eBPF lanes are laid over this and never replace it.
 /// </summary>
-public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDatapath
+/// <param name="routes">The kernel.</param>
+/// <param name="usesDevice">False: no VTEP device is made, as <c>--datapath=host-gw</c> says.</param>
+/// <param name="time">The clock.</param>
+public sealed class KernelDatapath(RouteSocket routes, bool usesDevice, TimeProvider time) : IDatapath
 {
     /// <summary>Creating, comparing again and bringing up takes two rounds; more means that somebody works against us.</summary>
     private const int DeviceRounds = 4;
 
     private readonly RetryBackoff _backoff = new(time);
+    private (string Name, string Reason) _carrier = ("kernel", "the kernel's vxlan driver, as --datapath=kernel says");
 
     /// <inheritdoc/>
-    public string Name => "kernel";
+    public string Name => _carrier.Name;
 
     /// <inheritdoc/>
-    public string Reason => "the kernel's vxlan driver, as --datapath=kernel says";
+    public string Reason => _carrier.Reason;
 
     /// <inheritdoc/>
     public AcceptMark? Mark => null;
@@ -40,21 +45,50 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
         var changes = new List<string>();
         var interfaces = new HashSet<int>();
         var planned = new List<KernelChange>();
-        foreach (var device in desired.Devices)
+        string? noDevice = null;
+        foreach (var overlay in desired.Overlays)
         {
-            interfaces.Add(device.UnderlayIndex);
-            var index = EnsureDevice(device, changes);
-            interfaces.Add(index);
-            var plan = RoutingPlan.Between(device, index, KernelState.Read(routes, device, index), desired.MayPrune);
+            interfaces.Add(overlay.UnderlayIndex);
+            var (index, obstacle) = overlay.Device is { } device ? EnsureDevice(overlay, device, changes) : default;
+            if (index != 0)
+                interfaces.Add(index);
+            noDevice ??= obstacle;
+            // What another run has set up on a device that is not as it should be may still carry packets.
+            var mayPrune = desired.MayPrune && (obstacle is null || overlay.IsHostGw);
+            var plan = RoutingPlan.Between(overlay, index, KernelState.Read(routes, overlay, index), mayPrune);
             planned.AddRange(plan);
-            Execute(plan, device, index, changes);
+            Execute(plan, overlay, index, changes);
+            _carrier = Carrier(overlay, obstacle);
         }
 
         _backoff.KeepOnly(planned);
-        return new DatapathReport(changes, _backoff.Waiting, _backoff.NextDue, interfaces);
+        return new DatapathReport(changes, _backoff.Waiting, _backoff.NextDue, interfaces) { NoDevice = noDevice };
     }
 
-    private int EnsureDevice(OverlayDevice device, List<string> changes)
+    private static (string Name, string Reason) Carrier(OverlayNetwork overlay, string? obstacle) => overlay switch
+    {
+        { Device: null } => ("host-gw", "plain routes, as Backend.Type host-gw in the network config says"),
+        { IsHostGw: true } => ("host-gw", $"plain routes: {obstacle ?? "the VXLAN device is there again, and the lease about to say so"}"),
+        _ when obstacle is not null => ("none", obstacle),
+        _ => ("kernel", "the kernel's vxlan driver, as --datapath=kernel says"),
+    };
+
+    /// <summary>The device's ifindex, or 0 and why it cannot be had.</summary>
+    private (int Index, string? Obstacle) EnsureDevice(OverlayNetwork overlay, OverlayDevice device, List<string> changes)
+    {
+        if (!usesDevice)
+            return (0, "no VXLAN device is used, as --datapath=host-gw says");
+        try
+        {
+            return (EnsureAsWanted(overlay, device, changes), null);
+        }
+        catch (DatapathException e)
+        {
+            return (0, WithNames(e.Message, overlay, 0));
+        }
+    }
+
+    private int EnsureAsWanted(OverlayNetwork overlay, OverlayDevice device, List<string> changes)
     {
         for (var round = 0; round < DeviceRounds; round++)
         {
@@ -67,7 +101,7 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
             foreach (var request in plan.Requests)
             {
                 Execute(request, device);
-                changes.Add(request.Description);
+                changes.Add(WithNames(request.Description, overlay, 0));
             }
 
             IgnoreRouterAdvertisements(device.Name);
@@ -96,24 +130,38 @@ public sealed class KernelDatapath(RouteSocket routes, TimeProvider time) : IDat
         }
     }
 
-    private void Execute(IReadOnlyList<KernelChange> plan, OverlayDevice device, int index, List<string> changes)
+    private void Execute(IReadOnlyList<KernelChange> plan, OverlayNetwork overlay, int index, List<string> changes)
     {
         var due = plan.Where(c => !_backoff.Holds(c)).ToList();
         if (due.Count == 0)
             return;
         var results = routes.Execute(due.ConvertAll(c => c.Request));
-        var anonymous = string.Create(CultureInfo.InvariantCulture, $"dev #{index}");
         for (var i = 0; i < due.Count; i++)
         {
             if (results[i] is { } error)
             {
-                _backoff.Failed(due[i], new DatapathFailure(due[i].Peer, error.Message.Replace(anonymous, $"dev {device.Name}", StringComparison.Ordinal)));
+                _backoff.Failed(due[i], new DatapathFailure(due[i].Peer, WithNames(error.Message, overlay, index)));
                 continue;
             }
 
             _backoff.Succeeded(due[i]);
-            changes.Add(due[i].Request.Description.Replace(anonymous, $"dev {device.Name}", StringComparison.Ordinal));
+            changes.Add(WithNames(due[i].Request.Description, overlay, index));
         }
+    }
+
+    /// <summary>Requests know interfaces by number; an operator knows them by name.</summary>
+    private static string WithNames(string text, OverlayNetwork overlay, int index)
+    {
+        text = Named(text, overlay.UnderlayIndex, overlay.Underlay);
+        return index == 0 ? text : Named(text, index, overlay.Device!.Name);
+    }
+
+    private static string Named(string text, int index, string name)
+    {
+        var number = string.Create(CultureInfo.InvariantCulture, $"dev #{index}");
+        var at = text.IndexOf(number, StringComparison.Ordinal);
+        var end = at + number.Length;
+        return at < 0 || (end < text.Length && char.IsAsciiDigit(text[end])) ? text : $"{text[..at]}dev {name}{text[end..]}";
     }
 
     /// <summary>The overlay has no routers; flannel switches this off as well. Without IPv6 there is no such file.</summary>

@@ -7,25 +7,29 @@ using Accelerated.Interop.Netlink;
 namespace Accelerated.Agent.Datapath;
 
 /// <summary>
-/// The changes that make addresses, FDB, neighbours and routes of one device equal to what they should be. Pure.
+/// The changes that make addresses, FDB, neighbours and routes of one overlay equal to what they should be. Pure.
 /// Order: a peer is reachable before a route leads to it, and everything new stands before anything old is taken away, so that no
 /// packet of an unchanged flow finds a gap.
 /// </summary>
 public static class RoutingPlan
 {
     /// <summary>Computes the changes.</summary>
-    /// <param name="device">What should be.</param>
-    /// <param name="index">The device's ifindex.</param>
+    /// <param name="overlay">What should be.</param>
+    /// <param name="index">The VTEP device's ifindex, or 0 when there is none: then only plain routes are planned.</param>
     /// <param name="actual">What is.</param>
     /// <param name="mayPrune">Whether what is there and not wanted may be removed.</param>
-    public static IReadOnlyList<KernelChange> Between(OverlayDevice device, int index, KernelState actual, bool mayPrune)
+    public static IReadOnlyList<KernelChange> Between(OverlayNetwork overlay, int index, KernelState actual, bool mayPrune)
     {
         var changes = new List<KernelChange>();
         var removals = new List<KernelChange>();
-        PlanAddresses(device, index, actual, changes, removals);
-        PlanFdb(device, index, actual, changes, removals);
-        PlanNeighbours(device, index, actual, changes, removals);
-        PlanRoutes(device, index, actual, changes, removals);
+        if (index != 0 && overlay.Device is { } device)
+        {
+            PlanAddresses(device, index, actual, changes, removals);
+            PlanFdb(device, index, actual, changes, removals);
+            PlanNeighbours(device, index, actual, changes, removals);
+        }
+
+        PlanRoutes(overlay, index, actual, changes, removals);
         if (mayPrune)
             changes.AddRange(removals);
         return changes;
@@ -34,6 +38,11 @@ public static class RoutingPlan
     /// <summary>The route to a peer: <c>ip route replace SUBNET via VTEP dev flannel.N onlink proto 143</c>.</summary>
     public static Route RouteTo(OverlayPeer peer, int index) => new(
         peer.Subnet, peer.Vtep, index, RouteProtocol.Accelerated, OnLink: true,
+        Priority: peer.Subnet.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6 ? Route.DefaultPriorityV6 : 0);
+
+    /// <summary>The plain route to a peer: <c>ip route replace SUBNET via PUBLICIP dev UNDERLAY proto 143</c>.</summary>
+    public static Route RouteTo(DirectPeer peer, int underlay) => new(
+        peer.Subnet, peer.Remote, underlay, RouteProtocol.Accelerated,
         Priority: peer.Subnet.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6 ? Route.DefaultPriorityV6 : 0);
 
     private static void PlanAddresses(OverlayDevice device, int index, KernelState actual, List<KernelChange> changes, List<KernelChange> removals)
@@ -95,37 +104,42 @@ public static class RoutingPlan
         }
     }
 
-    private static void PlanRoutes(OverlayDevice device, int index, KernelState actual, List<KernelChange> changes, List<KernelChange> removals)
+    private static void PlanRoutes(OverlayNetwork overlay, int index, KernelState actual, List<KernelChange> changes, List<KernelChange> removals)
     {
-        var wanted = device.Peers.ToDictionary(p => p.Subnet, p => RouteTo(p, index));
-        var present = actual.DeviceRoutes.Where(r => wanted.GetValueOrDefault(r.Destination) == r).Select(r => r.Destination).ToHashSet();
+        var tunnelled = index == 0 ? [] : overlay.Device?.Peers ?? [];
+        var routes = tunnelled.Select(p => (p.Key, Route: RouteTo(p, index)))
+            .Concat(overlay.Direct.Select(p => (p.Key, Route: RouteTo(p, overlay.UnderlayIndex))))
+            .ToList();
+        var wanted = routes.ToDictionary(r => r.Route.Destination, r => r.Route);
+        var present = actual.DeviceRoutes.Concat(actual.OtherRoutes).Where(r => wanted.GetValueOrDefault(r.Destination) == r).Select(r => r.Destination).ToHashSet();
         // Where ours stands already, or another one was there before, nothing will be replaced: a route prepended to ours would win for ever.
         var replaced = new HashSet<IPNetwork>(present);
         foreach (var route in actual.DeviceRoutes)
         {
             // The kernel's own are the kernel's, and of a multipath route the hops are not known, so that no request can name it.
-            var want = wanted.GetValueOrDefault(route.Destination);
-            if (route.Protocol == RouteProtocol.Kernel || route == want)
-                continue;
-            if (want is not null && IsReplacedBy(want, route) && replaced.Add(route.Destination))
-                continue;
-            if (!route.IsMultipath)
-                removals.Add(new KernelChange(RouteRequest.DeleteRoute(route), null));
+            if (route.Protocol != RouteProtocol.Kernel)
+                Retire(route);
         }
 
-        foreach (var peer in device.Peers)
+        foreach (var (key, route) in routes)
         {
-            if (!present.Contains(peer.Subnet))
-                changes.Add(new KernelChange(RouteRequest.ReplaceRoute(wanted[peer.Subnet]), peer.Key));
+            if (!present.Contains(route.Destination))
+                changes.Add(new KernelChange(RouteRequest.ReplaceRoute(route), key));
         }
 
-        var gateways = device.Peers.Select(p => p.Remote).ToHashSet();
+        var gateways = (overlay.Device?.Peers ?? []).Select(p => p.Remote).Concat(overlay.Direct.Select(p => p.Remote)).ToHashSet();
         foreach (var route in actual.OtherRoutes)
         {
-            if (route.IsMultipath || !device.Network.Contains(route.Destination) || !IsOurs(route, gateways))
-                continue;
-            if (!wanted.TryGetValue(route.Destination, out var want) || !IsReplacedBy(want, route) || !replaced.Add(route.Destination))
-                removals.Add(new KernelChange(RouteRequest.DeleteRoute(route), null));
+            if (overlay.Network.Contains(route.Destination) && IsOurs(route, gateways))
+                Retire(route);
+        }
+
+        void Retire(Route route)
+        {
+            var want = wanted.GetValueOrDefault(route.Destination);
+            if (route == want || (want is not null && IsReplacedBy(want, route) && replaced.Add(route.Destination)) || route.IsMultipath)
+                return;
+            removals.Add(new KernelChange(RouteRequest.DeleteRoute(route), null));
         }
     }
 

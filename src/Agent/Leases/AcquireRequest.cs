@@ -1,6 +1,5 @@
 using System.Net;
 using Accelerated.Agent.State;
-using Accelerated.Interop;
 
 namespace Accelerated.Agent.Leases;
 
@@ -9,6 +8,6 @@ namespace Accelerated.Agent.Leases;
 /// <param name="PublicIP">The node's identity.</param>
 /// <param name="Previous">A subnet the node had before, to be taken again if it is free, or null.</param>
 /// <param name="Attributes">
-/// Makes the lease's value. The argument is the VTEP MAC of the lease that is being adopted, or null for a new one.
+/// Makes the lease's value as it should be now. The argument is the value of the lease that is being adopted, or null for a new one.
 /// </param>
-public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetwork? Previous, Func<MacAddress?, SubnetAttributes> Attributes);
+public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetwork? Previous, Func<SubnetAttributes?, SubnetAttributes> Attributes);

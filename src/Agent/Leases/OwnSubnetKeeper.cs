@@ -35,6 +35,16 @@ public sealed partial class OwnSubnetKeeper(
             _wake.Wake();
     }
 
+    /// <summary>Looks at what the datapath found; to be connected to <see cref="InputStore.Changed"/>.</summary>
+    public void ObserveTransport(AgentInputs inputs)
+    {
+        if (inputs is { Transport: { } transport, Own: { IsProvisional: false } own, Config: { } config }
+            && config.Backend.Type == BackendConfig.Vxlan && own.Lease.Attributes.BackendType != transport)
+        {
+            _wake.Wake();
+        }
+    }
+
     /// <summary>Keeps what was acquired until cancelled.</summary>
     public async Task KeepAsync(AcquiredSubnet acquired, AcquireRequest request, CancellationToken cancellation)
     {
@@ -42,7 +52,7 @@ public sealed partial class OwnSubnetKeeper(
         {
             await _wake.WaitAsync(UntilRenewal(acquired), time, cancellation).ConfigureAwait(false);
             var view = store.Current.Leases;
-            if (!IsBehind(acquired.Lease, view))
+            if (!IsBehind(acquired.Lease, view) && !IsOutdated(acquired.Lease, request))
             {
                 if (!IsLost(acquired.Lease, view) && await RenewAsync(acquired, cancellation).ConfigureAwait(false) is { } renewed)
                 {
@@ -100,6 +110,16 @@ public sealed partial class OwnSubnetKeeper(
     /// </summary>
     private static bool IsBehind(SubnetLease own, LeaseView view) => view.IsComplete && !view.IsProvisional && view.Revision < own.ModRevision;
 
+    /// <summary>Whether the lease does not say what this node is now. Adopting it writes it anew.</summary>
+    private bool IsOutdated(SubnetLease own, AcquireRequest request)
+    {
+        var now = request.Attributes(own.Attributes);
+        if (now == own.Attributes)
+            return false;
+        LogOutdated(own.Key, own.Attributes.BackendType, now.BackendType);
+        return true;
+    }
+
     private TimeSpan UntilRenewal(AcquiredSubnet acquired)
     {
         if (acquired.Ttl is not { } ttl)
@@ -115,6 +135,9 @@ public sealed partial class OwnSubnetKeeper(
 
     [LoggerMessage(1202, LogLevel.Warning, "our lease on {Subnet} is gone from etcd or was changed by someone else: taking it again")]
     private partial void LogLost(SubnetKey subnet);
+
+    [LoggerMessage(1204, LogLevel.Information, "our lease on {Subnet} has to be changed: this node was {Before} and is {Now}")]
+    private partial void LogOutdated(SubnetKey subnet, string before, string now);
 
     [LoggerMessage(1203, LogLevel.Error, "our subnet {Old} is taken by another node: this node is now {New}. Containers keep their old addresses until they, or Docker, are restarted")]
     private partial void LogMoved(string old, string @new);

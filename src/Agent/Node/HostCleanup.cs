@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
@@ -55,7 +56,8 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string
     private void RemoveDevices(SavedState? state)
     {
         using var routes = RouteSocket.Open();
-        var device = state is null ? null : DeviceOf(state);
+        var config = state is null ? null : ConfigOf(state);
+        var device = config is { Backend: { Type: BackendConfig.Vxlan } backend } ? DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, backend.Vni) : null;
         foreach (var link in routes.GetLinks().Where(l => l.Kind == "vxlan" && l.Name.StartsWith("flannel.", StringComparison.Ordinal)))
         {
             // Its routes, neighbours and forwarding entries go with it.
@@ -64,17 +66,29 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string
             else
                 say($"left alone: {link.Name} is not known to be of this agent (ip link delete {link.Name} removes it)");
         }
+
+        if (config?.IPv4 is { } plan)
+            RemoveRoutes(routes, plan.Network);
     }
 
-    private string? DeviceOf(SavedState state)
+    /// <summary>Plain routes to peers are on the underlay interface, and stay when the device goes.</summary>
+    private void RemoveRoutes(RouteSocket routes, IPNetwork network)
+    {
+        var ours = routes.GetRoutes(new RouteFilter(AddressFamily.InterNetwork, Protocol: RouteProtocol.Accelerated))
+            .Where(r => !r.IsMultipath && r.Table == RouteTable.Main && network.Contains(r.Destination))
+            .ToList();
+        Step($"{ours.Count} routes to other nodes inside {network}", () => ours.Count > 0, () => ours.ForEach(r => routes.Execute(RouteRequest.DeleteRoute(r))));
+    }
+
+    private NetworkConfig? ConfigOf(SavedState state)
     {
         try
         {
-            return DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, NetworkConfigParser.Parse(state.Config).Backend.Vni);
+            return NetworkConfigParser.Parse(state.Config);
         }
         catch (NetworkConfigException e)
         {
-            _failures.Add($"the network config of the last run is not valid for this version, so devices are left alone: {e.Message}");
+            _failures.Add($"the network config of the last run is not valid for this version, so devices and routes are left alone: {e.Message}");
             return null;
         }
     }

@@ -30,7 +30,7 @@ public static class UnderlaySelector
         var links = routes.GetLinks();
         var addresses = routes.GetAddresses(AddressFamily.InterNetwork);
         var (link, address) = Choose(options, routes, links, addresses);
-        var node = new NodeFacts(link.Name, link.Index, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadForwarding());
+        var node = new NodeFacts(link.Name, link.Index, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadOnLink(link, routes), ReadForwarding());
         var others = links
             .Where(l => l != link && l.IsUp && !l.IsLoopback && l.MasterIndex == 0 && KindsToOtherHosts.Contains(l.Kind))
             .Select(l => (l.Name, addresses.FirstOrDefault(a => a.InterfaceIndex == l.Index && a.Scope == RouteScope.Universe)?.Address));
@@ -133,6 +133,11 @@ public static class UnderlaySelector
             .ToList();
         return usable.Count == 0 ? "no interface with an IPv4 address" : string.Join(", ", usable);
     }
+
+    private static OnLinkPrefixes ReadOnLink(Link link, RouteSocket routes) => OnLinkPrefixes.From(routes
+        .GetRoutes(new RouteFilter(AddressFamily.InterNetwork, InterfaceIndex: link.Index))
+        .Where(r => r is { Type: RouteType.Unicast, IsMultipath: false } && r.Protocol != RouteProtocol.Accelerated)
+        .Select(r => (r.Destination, r.Gateway is null)));
 
     private static bool ReadForwarding()
     {

@@ -10,21 +10,26 @@ public sealed class InputStore(WakeSignal wake)
     private readonly Lock _gate = new();
     private AgentInputs _current = AgentInputs.Empty;
 
+    /// <summary>Raised after each real change, on the thread that made it, with the new value.</summary>
+    public event Action<AgentInputs>? Changed;
+
     /// <summary>The latest value.</summary>
     public AgentInputs Current => Volatile.Read(ref _current);
 
     /// <summary>Replaces the value by what <paramref name="change"/> makes of it.</summary>
     public void Update(Func<AgentInputs, AgentInputs> change)
     {
+        AgentInputs next;
         lock (_gate)
         {
-            var next = change(_current);
+            next = change(_current);
             if (ReferenceEquals(next, _current))
                 return;
             Volatile.Write(ref _current, next);
         }
 
         wake.Wake();
+        Changed?.Invoke(next);
     }
 
     /// <summary>Adds a problem, or replaces the one with the same code.</summary>

@@ -60,7 +60,7 @@ public sealed class KernelWatch : IDisposable
     /// <summary>Says what concerns the loop from now on.</summary>
     public void Concerns(DatapathReport report, DesiredState desired) =>
         Volatile.Write(ref _concern, new Concern(
-            report.Interfaces, [.. desired.Devices.Select(d => d.Name)], [.. desired.Devices.Select(d => d.Network)], report.Containers));
+            report.Interfaces, [.. desired.Overlays.Select(o => o.Device?.Name).OfType<string>()], [.. desired.Overlays.Select(o => o.Network)], report.Containers));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -113,15 +113,13 @@ public sealed partial class ReconcileLoop(
             // The lanes want another proof from now on: they have closed to the old one already.
             if (datapath.Mark != mark)
                 firewallDone &= ApplyFirewall(desired, problems, ref repairs);
+            if (!ChooseTransport(report, desired, inputs, node, problems))
+                return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
             var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             var keepAgain = Keep(inputs, time.GetUtcNow() - _keptAt);
             // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
             return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(report.RetryAfter, keepAgain) : options.RetryInterval);
-        }
-        catch (DatapathException e)
-        {
-            problems.Add(new Problem(ProblemSeverity.Critical, "device", e.Message, "see the message"));
         }
         catch (NetlinkException e)
         {
@@ -129,6 +127,38 @@ public sealed partial class ReconcileLoop(
         }
 
         return Finish(false, desired, [], problems, 0, started, options.RetryInterval);
+    }
+
+    /// <summary>
+    /// The last rung of the ladder. Without a VTEP device the node's lease is changed to host-gw, if all others understand that; the
+    /// lease changes back as soon as the device is there. What follows from the lease is the next pass's.
+    /// </summary>
+    /// <returns>Whether the node has a transport now.</returns>
+    private bool ChooseTransport(
+        DatapathReport report, DesiredState desired, AgentInputs inputs, NodeFacts node, ImmutableSortedDictionary<string, Problem>.Builder problems)
+    {
+        var overlay = desired.Overlays[0];
+        if (overlay.Device is null)
+            return true;
+        if (report.NoDevice is not { } why)
+        {
+            store.Update(i => i.Transport == BackendConfig.Vxlan ? i : i with { Transport = BackendConfig.Vxlan });
+            return true;
+        }
+
+        var obstacle = DesiredStateBuilder.ObstacleToHostGw(inputs.Config!, inputs.Own!, inputs.Leases, node);
+        if (obstacle is null || overlay.IsHostGw)
+            store.Update(i => i.Transport == BackendConfig.HostGw ? i : i with { Transport = BackendConfig.HostGw });
+        if (!overlay.IsHostGw)
+        {
+            problems.Add(new Problem(ProblemSeverity.Critical, "no-transport",
+                $"no transport: {why}; and host-gw cannot be used instead{(obstacle is null ? " yet: the lease is being changed" : $": {obstacle}")}", "do what the message says first; the agent notices"));
+            return false;
+        }
+
+        if (options.Datapath != DatapathChoice.HostGw)
+            problems.Add(new Problem(ProblemSeverity.Warning, "host-gw", $"plain routes carry packets, not VXLAN: {why}", "do what the message says; the agent notices"));
+        return true;
     }
 
     private NodeFacts? LookAtNode(ImmutableSortedDictionary<string, Problem>.Builder problems)
@@ -200,7 +230,7 @@ public sealed partial class ReconcileLoop(
         foreach (var change in report.Followed)
             LogFollowed(change);
         if (report.Changes.Count > MostChangesNamed)
-            LogMoreChanges(report.Changes.Count - MostChangesNamed, desired.Devices.Sum(d => d.Peers.Length));
+            LogMoreChanges(report.Changes.Count - MostChangesNamed, desired.Overlays.Sum(o => o.PeerCount));
 
         foreach (var failure in report.Failures)
         {
@@ -291,7 +321,7 @@ public sealed partial class ReconcileLoop(
 
         var ready = _outcome.Ready || complete;
         if (ready && !_outcome.Ready)
-            LogReady(desired!.Devices[0].Subnet.ToString(), desired.Devices[0].Peers.Length);
+            LogReady(desired!.Overlays[0].Subnet.ToString(), desired.Overlays[0].PeerCount);
         Volatile.Write(ref _outcome, new ReconcileOutcome(
             ready, desired ?? _outcome.Desired, _desired?.Node ?? _outcome.Node, _others, failures, found, _outcome.Passes + 1, _outcome.Repairs + repairs,
             time.GetUtcNow(), Stopwatch.GetElapsedTime(started)));

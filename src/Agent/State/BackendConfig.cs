@@ -1,6 +1,6 @@
 namespace Accelerated.Agent.State;
 
-/// <summary>The <c>Backend</c> object of the network configuration for type <c>vxlan</c>.</summary>
+/// <summary>The <c>Backend</c> object of the network configuration. All but the type is for <see cref="Vxlan"/>.</summary>
 /// <param name="Type">Backend type in lower case, as leases carry it.</param>
 /// <param name="Vni">VXLAN network identifier, 1 … 2^24 − 1.</param>
 /// <param name="Port">UDP destination port; flannel's default is the kernel's, 8472.</param>
@@ -19,6 +19,9 @@ public sealed record BackendConfig(string Type, uint Vni, ushort Port, bool Gbp,
     /// <summary>Largest VNI (RFC 7348: 24 bits).</summary>
     public const uint LargestVni = (1u << 24) - 1;
 
-    /// <summary>Name of flannel's backend that this agent's lanes and its kernel datapath speak.</summary>
+    /// <summary>Name of flannel's backend that encapsulates in VXLAN.</summary>
     public const string Vxlan = "vxlan";
+
+    /// <summary>Name of flannel's backend of plain routes by way of each peer's host.</summary>
+    public const string HostGw = "host-gw";
 }

@@ -6,7 +6,7 @@ namespace Accelerated.Agent.State;
 /// Everything the kernel and the node's files should hold. Immutable and computed from
 /// (config, own lease, peer leases, node facts) alone: equal inputs give an equal state.
 /// </summary>
-/// <param name="Devices">One VTEP device per address family.</param>
+/// <param name="Overlays">One overlay network per address family.</param>
 /// <param name="Firewall">What our nftables table must do.</param>
 /// <param name="SubnetFile">Content of subnet.env.</param>
 /// <param name="MayPrune">
@@ -14,5 +14,5 @@ namespace Accelerated.Agent.State;
 /// </param>
 /// <param name="Rejected">Leases that cannot be programmed, by key, with the reason.</param>
 public sealed record DesiredState(
-    ImmutableArray<OverlayDevice> Devices, FirewallSpec Firewall, SubnetEnvironment SubnetFile, bool MayPrune,
+    ImmutableArray<OverlayNetwork> Overlays, FirewallSpec Firewall, SubnetEnvironment SubnetFile, bool MayPrune,
     ImmutableSortedDictionary<string, string> Rejected);

@@ -23,19 +23,19 @@ public static class DesiredStateBuilder
     {
         var plan = config.IPv4 ?? throw new ArgumentException("an IPv4 overlay is needed", nameof(config));
         var backend = config.Backend;
-        // Not above the underlay's: nothing larger leaves the host, and the kernel refuses such a device (vxlan_change_mtu: EINVAL).
-        var mtu = (backend.Mtu > 0 ? Math.Min(backend.Mtu, node.Mtu) : node.Mtu) - VxlanOverhead;
         var subnet = own.Lease.Key.IPv4;
         var rejected = view.Rejected.ToBuilder();
-        var peers = Peers(plan, own, view, node, rejected);
-        var device = new OverlayDevice(
+        var (tunnelled, direct) = Peers(plan, backend, own, view, node, rejected);
+        var mtu = OverlayMtu(backend, node);
+        var device = backend.Type == BackendConfig.HostGw ? null : new OverlayDevice(
             AddressFamily.InterNetwork, DeviceName(AddressFamily.InterNetwork, backend.Vni), backend.Vni, backend.Port,
             node.InterfaceIndex, node.Address, own.Lease.Attributes.Vtep?.Mac ?? default, mtu, backend.Learning, backend.Gbp,
-            plan.Network, subnet, peers);
+            plan.Network, subnet, tunnelled);
+        var overlay = new OverlayNetwork(AddressFamily.InterNetwork, plan.Network, subnet, node.Interface, node.InterfaceIndex, device, direct, IsHostGw(backend, own));
         var mayPrune = view.IsComplete && !view.IsProvisional;
         return new DesiredState(
-            [device],
-            new FirewallSpec(plan.Network, subnet, options.Masquerade, options.FullyRandom, options.AcceptForwarded, Guard(device, options, mayPrune)),
+            [overlay],
+            new FirewallSpec(plan.Network, subnet, options.Masquerade, options.FullyRandom, options.AcceptForwarded, Guard(overlay, options, mayPrune)),
             new SubnetEnvironment(plan.Network, subnet, null, null, mtu, options.Masquerade),
             mayPrune,
             rejected.ToImmutable());
@@ -45,26 +45,69 @@ public static class DesiredStateBuilder
     public static string DeviceName(AddressFamily overlay, uint vni) =>
         string.Create(CultureInfo.InvariantCulture, $"{(overlay == AddressFamily.InterNetwork ? "flannel" : "flannel-v6")}.{vni}");
 
-    /// <summary>While the peers are not known for sure, an unknown sender may be one we have not heard of: it is only counted.</summary>
-    private static GuardSpec Guard(OverlayDevice device, FirewallOptions options, bool mayRefuse) => new(
-        mayRefuse || options.Guard == OverlayGuard.Off ? options.Guard : OverlayGuard.Observe, device.Name, device.Vni, device.Port,
-        device.UnderlayIndex, [.. device.Peers.Select(p => p.Remote).Distinct()], options.GuardAllow);
-
-    private static ImmutableArray<OverlayPeer> Peers(
-        AddressPlan plan, OwnSubnet own, LeaseView view, NodeFacts node, ImmutableSortedDictionary<string, string>.Builder rejected)
+    /// <summary>
+    /// Why plain routes cannot carry this node's traffic in a vxlan network, or null when they can: flannel passes over a lease of
+    /// type host-gw, so every other node must be one that does not, and be on this node's link.
+    /// </summary>
+    public static string? ObstacleToHostGw(NetworkConfig config, OwnSubnet own, LeaseView view, NodeFacts node)
     {
-        var candidates = new List<(UInt128 First, UInt128 Last, OverlayPeer Peer)>(view.Leases.Count);
+        var plan = config.IPv4 ?? throw new ArgumentException("an IPv4 overlay is needed", nameof(config));
+        if (!node.Address.Equals(own.Lease.Attributes.PublicIP))
+            return $"--public-ip={own.Lease.Attributes.PublicIP} is not the address of {node.Interface}, {node.Address}: a packet that is not encapsulated would not get there";
+        foreach (var (key, lease) in view.Leases)
+        {
+            if (lease.Key == own.Lease.Key || Refusal(plan, own, lease, node) is not null)
+                continue;
+            if (DirectRefusal(lease, asHostGw: true, node) is { } reason)
+                return $"{key} ({lease.Attributes.PublicIP}): {reason}";
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// What containers may send at once. Not above the underlay's: nothing larger leaves the host, and the kernel refuses such a device
+    /// (vxlan_change_mtu: EINVAL). flannel's host-gw takes no MTU from the config.
+    /// </summary>
+    private static int OverlayMtu(BackendConfig backend, NodeFacts node) => backend.Type == BackendConfig.HostGw
+        ? node.Mtu
+        : (backend.Mtu > 0 ? Math.Min(backend.Mtu, node.Mtu) : node.Mtu) - VxlanOverhead;
+
+    /// <summary>While the peers are not known for sure, an unknown sender may be one we have not heard of: it is only counted.</summary>
+    private static GuardSpec Guard(OverlayNetwork overlay, FirewallOptions options, bool mayRefuse)
+    {
+        if (overlay.Device is not { } device)
+            return new GuardSpec(OverlayGuard.Off, "", 0, 0, overlay.UnderlayIndex, [], options.GuardAllow);
+        var senders = device.Peers.Select(p => p.Remote).Concat(overlay.Direct.Where(p => p.MayEncapsulate).Select(p => p.Remote));
+        return new GuardSpec(
+            mayRefuse || options.Guard == OverlayGuard.Off ? options.Guard : OverlayGuard.Observe, device.Name, device.Vni, device.Port,
+            device.UnderlayIndex, [.. senders.Distinct()], options.GuardAllow);
+    }
+
+    private static (ImmutableArray<OverlayPeer> Tunnelled, ImmutableArray<DirectPeer> Direct) Peers(
+        AddressPlan plan, BackendConfig backend, OwnSubnet own, LeaseView view, NodeFacts node, ImmutableSortedDictionary<string, string>.Builder rejected)
+    {
+        var candidates = new List<Candidate>(view.Leases.Count);
         var owners = new Dictionary<MacAddress, string>(view.Leases.Count);
         // The driver drops frames that come with the device's own address (vxlan_set_mac): such a peer could not talk to us either.
         if (own.Lease.Attributes.Vtep is { } vtep)
             owners.Add(vtep.Mac, own.Lease.Key.ToString());
+        var asHostGw = IsHostGw(backend, own);
         foreach (var (key, lease) in view.Leases)
         {
             if (lease.Key == own.Lease.Key)
                 continue;
-            if (Refusal(plan, own, lease, node) is { } reason)
+            var isDirect = asHostGw || IsDirect(backend, lease, node);
+            if ((Refusal(plan, own, lease, node) ?? (isDirect ? DirectRefusal(lease, asHostGw, node) : TunnelRefusal(lease))) is { } reason)
             {
                 rejected[key] = reason;
+                continue;
+            }
+
+            var (first, last) = IPMath.Range(lease.Key.IPv4);
+            if (isDirect)
+            {
+                candidates.Add(new Candidate(first, last, null, new DirectPeer(key, lease.Key.IPv4, lease.Attributes.PublicIP!, lease.Attributes.Vtep is not null)));
                 continue;
             }
 
@@ -75,35 +118,47 @@ public static class DesiredStateBuilder
                 continue;
             }
 
-            var (first, last) = IPMath.Range(lease.Key.IPv4);
-            candidates.Add((first, last, new OverlayPeer(key, lease.Key.IPv4, lease.Key.IPv4.BaseAddress, mac, lease.Attributes.PublicIP!)));
+            candidates.Add(new Candidate(first, last, new OverlayPeer(key, lease.Key.IPv4, lease.Key.IPv4.BaseAddress, mac, lease.Attributes.PublicIP!), null));
         }
 
         return WithoutOverlaps(candidates, rejected);
     }
 
     /// <summary>In address order; of two subnets that overlap the one that begins first stays.</summary>
-    private static ImmutableArray<OverlayPeer> WithoutOverlaps(
-        List<(UInt128 First, UInt128 Last, OverlayPeer Peer)> candidates, ImmutableSortedDictionary<string, string>.Builder rejected)
+    private static (ImmutableArray<OverlayPeer> Tunnelled, ImmutableArray<DirectPeer> Direct) WithoutOverlaps(
+        List<Candidate> candidates, ImmutableSortedDictionary<string, string>.Builder rejected)
     {
         candidates.Sort((a, b) => a.First != b.First ? a.First.CompareTo(b.First) : a.Last.CompareTo(b.Last));
-        var peers = ImmutableArray.CreateBuilder<OverlayPeer>(candidates.Count);
-        UInt128 reached = 0;
-        foreach (var (first, last, peer) in candidates)
+        var tunnelled = ImmutableArray.CreateBuilder<OverlayPeer>(candidates.Count);
+        var direct = ImmutableArray.CreateBuilder<DirectPeer>();
+        Candidate? before = null;
+        foreach (var candidate in candidates)
         {
-            if (peers.Count > 0 && first <= reached)
+            if (before is { } other && candidate.First <= other.Last)
             {
-                rejected[peer.Key] = $"the subnet overlaps {peers[^1].Key}";
+                rejected[candidate.Key] = $"the subnet overlaps {other.Key}";
                 continue;
             }
 
-            peers.Add(peer);
-            reached = last;
+            if (candidate.Tunnelled is { } peer)
+                tunnelled.Add(peer);
+            else
+                direct.Add(candidate.Direct!);
+            before = candidate;
         }
 
-        return peers.DrainToImmutable();
+        return (tunnelled.DrainToImmutable(), direct.DrainToImmutable());
     }
 
+    private static bool IsHostGw(BackendConfig backend, OwnSubnet own) =>
+        backend.Type == BackendConfig.HostGw || own.Lease.Attributes.BackendType == BackendConfig.HostGw;
+
+    /// <summary>Whether a plain route leads from a vxlan node to a peer: to one that is host-gw, and with DirectRouting to all on the link.</summary>
+    private static bool IsDirect(BackendConfig backend, SubnetLease lease, NodeFacts node) =>
+        lease.Attributes.BackendType == BackendConfig.HostGw
+        || (backend.DirectRouting && lease.Attributes is { BackendType: BackendConfig.Vxlan, PublicIP: { } remote } && node.OnLink.Contains(remote));
+
+    /// <summary>What no way to a peer can do with.</summary>
     private static string? Refusal(AddressPlan plan, OwnSubnet own, SubnetLease lease, NodeFacts node)
     {
         var (subnet, attributes) = (lease.Key.IPv4, lease.Attributes);
@@ -119,16 +174,39 @@ public static class DesiredStateBuilder
             return $"PublicIP {remote} is not a unicast address";
         if (remote.Equals(own.Lease.Attributes.PublicIP) || remote.Equals(node.Address))
             return $"PublicIP {remote} is this node's own: a left-over lease of this node, or two nodes with one address";
-        if (subnet.Contains(remote))
-            return $"PublicIP {remote} is inside the subnet it should lead to";
-        if (attributes.BackendType != BackendConfig.Vxlan)
-            return $"BackendType is \"{attributes.BackendType}\", not vxlan";
-        if (attributes.Vtep is not { } vtep)
+        return subnet.Contains(remote) ? $"PublicIP {remote} is inside the subnet it should lead to" : null;
+    }
+
+    private static string? TunnelRefusal(SubnetLease lease)
+    {
+        if (lease.Attributes.BackendType != BackendConfig.Vxlan)
+            return $"BackendType is \"{lease.Attributes.BackendType}\", not vxlan";
+        if (lease.Attributes.Vtep is not { } vtep)
             return "BackendData has no VtepMAC";
         return VtepMac.IsUsable(vtep.Mac) ? null : $"VtepMAC {vtep.Mac} is not a unicast address";
+    }
+
+    /// <summary>What a plain route to a peer, and the peer's back to this node, cannot do with.</summary>
+    /// <param name="lease">The peer's lease.</param>
+    /// <param name="asHostGw">This node's own lease says host-gw.</param>
+    /// <param name="node">Facts about the underlay.</param>
+    private static string? DirectRefusal(SubnetLease lease, bool asHostGw, NodeFacts node)
+    {
+        var attributes = lease.Attributes;
+        if (attributes.BackendType is not (BackendConfig.HostGw or BackendConfig.Vxlan))
+            return $"BackendType is \"{attributes.BackendType}\", not host-gw";
+        if (asHostGw && attributes is { BackendType: BackendConfig.Vxlan, UnderstandsHostGw: false })
+            return "BackendType is \"vxlan\", and its lease does not say that it understands host-gw: flannel passes over this node's lease then";
+        return node.OnLink.Contains(attributes.PublicIP!) ? null
+            : $"PublicIP {attributes.PublicIP} is not on the link of {node.Interface} ({node.OnLink}), and a plain route needs that";
     }
 
     private static bool IsUnicast(IPAddress address) =>
         !IPAddress.IsLoopback(address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.Broadcast)
         && address.GetAddressBytes()[0] is > 0 and < 224;
+
+    private sealed record Candidate(UInt128 First, UInt128 Last, OverlayPeer? Tunnelled, DirectPeer? Direct)
+    {
+        public string Key => Tunnelled?.Key ?? Direct!.Key;
+    }
 }

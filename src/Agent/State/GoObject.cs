@@ -53,6 +53,10 @@ internal readonly struct GoObject(JsonElement element, string path)
             : throw Wrong(key, value, $"a whole number from {least} to {most}, without quotes");
     }
 
+    /// <summary>Whether a list has this text. For keys that are not flannel's: what is no such list says nothing, and is no error.</summary>
+    public bool Lists(string key, string text) =>
+        Find(key) is { ValueKind: JsonValueKind.Array } list && list.EnumerateArray().Any(e => e.ValueKind == JsonValueKind.String && Text(e) == text);
+
     /// <summary>A nested object.</summary>
     public GoObject? Object(string key) => Find(key) switch
     {

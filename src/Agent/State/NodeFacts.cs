@@ -10,6 +10,7 @@ namespace Accelerated.Agent.State;
 /// <param name="PrefixLength">Prefix length of that address.</param>
 /// <param name="AddressV6">Its IPv6 address, or null.</param>
 /// <param name="IsUp">The interface is administratively up.</param>
+/// <param name="OnLink">Hosts that it reaches without a gateway.</param>
 /// <param name="Forwards">The node forwards IPv4 packets (<c>net.ipv4.ip_forward</c>).</param>
 public sealed record NodeFacts(
-    string Interface, int InterfaceIndex, int Mtu, IPAddress Address, int PrefixLength, IPAddress? AddressV6, bool IsUp, bool Forwards);
+    string Interface, int InterfaceIndex, int Mtu, IPAddress Address, int PrefixLength, IPAddress? AddressV6, bool IsUp, OnLinkPrefixes OnLink, bool Forwards);

@@ -21,7 +21,7 @@ namespace Accelerated.Agent.State;
 /// <param name="Gbp">Group-based policy extension.</param>
 /// <param name="Network">The whole overlay network.</param>
 /// <param name="Subnet">The node's own subnet; its network address is the device's address.</param>
-/// <param name="Peers">The other nodes, in address order.</param>
+/// <param name="Peers">The nodes that packets go to encapsulated, in address order.</param>
 public sealed record OverlayDevice(
     AddressFamily Overlay, string Name, uint Vni, ushort Port, int UnderlayIndex, IPAddress Local, MacAddress Mac, int Mtu,
     bool Learning, bool Gbp, IPNetwork Network, IPNetwork Subnet, ImmutableArray<OverlayPeer> Peers);

@@ -17,15 +17,19 @@ namespace Accelerated.Agent.State;
 /// <param name="BackendType">Backend in lower case; empty when the key is absent, as flannel's udp and alloc leave it.</param>
 /// <param name="Vtep">VXLAN data for the IPv4 overlay, or null.</param>
 /// <param name="VtepV6">VXLAN data for the IPv6 overlay, or null.</param>
-public sealed record SubnetAttributes(IPAddress? PublicIP, IPAddress? PublicIPv6, string BackendType, VtepData? Vtep, VtepData? VtepV6)
+/// <param name="UnderstandsHostGw">
+/// The node takes a peer of type host-gw in a vxlan network, as flannel does not. Not flannel's: a key that its nodes pass over.
+/// </param>
+public sealed record SubnetAttributes(
+    IPAddress? PublicIP, IPAddress? PublicIPv6, string BackendType, VtepData? Vtep, VtepData? VtepV6, bool UnderstandsHostGw = false)
 {
     // Names in flannel's JSON: a promise to other programs, not to be renamed with the properties.
-    private const string PublicIPKey = "PublicIP", PublicIPv6Key = "PublicIPv6", BackendTypeKey = "BackendType";
+    private const string PublicIPKey = "PublicIP", PublicIPv6Key = "PublicIPv6", BackendTypeKey = "BackendType", TransportsKey = "Transports";
 
     /// <summary>Longest value that is looked at; flannel's own are under 300 bytes.</summary>
     public const int LongestValue = 16 * 1024;
 
-    /// <summary>The JSON exactly as flannel writes it: same keys, same order, <c>PublicIPv6</c> always there, the rest omitted when empty.</summary>
+    /// <summary>The JSON exactly as flannel writes it: same keys, same order, <c>PublicIPv6</c> always there, the rest omitted when empty. What is not flannel's comes last.</summary>
     public string ToJson()
     {
         var buffer = new ArrayBufferWriter<byte>(256);
@@ -41,6 +45,14 @@ public sealed record SubnetAttributes(IPAddress? PublicIP, IPAddress? PublicIPv6
                 json.WriteString(BackendTypeKey, BackendType);
             WriteVtep(json, "BackendData", Vtep);
             WriteVtep(json, "BackendV6Data", VtepV6);
+            if (UnderstandsHostGw)
+            {
+                json.WriteStartArray(TransportsKey);
+                json.WriteStringValue(BackendConfig.Vxlan);
+                json.WriteStringValue(BackendConfig.HostGw);
+                json.WriteEndArray();
+            }
+
             json.WriteEndObject();
         }
 
@@ -75,7 +87,8 @@ public sealed record SubnetAttributes(IPAddress? PublicIP, IPAddress? PublicIPv6
                 Address(root, PublicIPv6Key, AddressFamily.InterNetworkV6),
                 (root.String(BackendTypeKey) ?? "").ToLowerInvariant(),
                 ReadVtep(root, "BackendData"),
-                ReadVtep(root, "BackendV6Data"));
+                ReadVtep(root, "BackendV6Data"),
+                root.Lists(TransportsKey, BackendConfig.HostGw));
             error = null;
             return true;
         }

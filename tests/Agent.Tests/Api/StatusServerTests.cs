@@ -32,7 +32,7 @@ public sealed class StatusServerTests : IAsyncLifetime
     {
         var options = new AgentFlags().Read([$"--run-dir={_directory}", $"--state-dir={_directory}", $"--subnet-file={_directory}/subnet.env"], _ => null);
         var store = new InputStore(_wake);
-        var datapath = new KernelDatapath(_routes, TimeProvider.System);
+        var datapath = new KernelDatapath(_routes, true, TimeProvider.System);
         _kernel = new KernelWatch(_wake, store, _routes, _firewall, new PolicyWatch());
         var loop = new ReconcileLoop(
             options, store, _wake, datapath, _firewall, new SubnetFile(options.SubnetFile), new StateFile(_directory, "test"), _routes, _kernel,

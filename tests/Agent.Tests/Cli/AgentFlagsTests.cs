@@ -32,7 +32,6 @@ public sealed class AgentFlagsTests
         { "--healthz-port=80800", "--healthz-port=80800: expected a port, or 0 for none" },
         { "--healthz-ip=localhost", "--healthz-ip=localhost: expected an address of this host, or 0.0.0.0 for all" },
         { "FLANNELD_HEALTHZ_PORT=80800", "FLANNELD_HEALTHZ_PORT=80800: expected a port, or 0 for none" },
-        { "--datapath=host-gw", "--datapath=host-gw: not in this version: use auto, bpf or kernel" },
         { "--datapath=fast", "--datapath=fast: expected auto, bpf or kernel" },
         { "--shortcut=on", "--shortcut=on: expected established, always or off" },
         { "--shortcut-mark=0xf0f0", "--shortcut-mark=0xf0f0: expected a mask of at least 4 bits in one run, like 0xffff0000" },

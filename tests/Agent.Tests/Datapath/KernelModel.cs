@@ -36,7 +36,9 @@ internal sealed class KernelModel
             [.. Fdb.Where(e => (e.Flags & NeighbourFlags.Self) != 0)]);
     }
 
-    internal IReadOnlyList<KernelChange> Plan(OverlayDevice device, bool mayPrune) => RoutingPlan.Between(device, Device, Read(), mayPrune);
+    internal IReadOnlyList<KernelChange> Plan(OverlayNetwork overlay, bool mayPrune) => RoutingPlan.Between(overlay, Device, Read(), mayPrune);
+
+    internal IReadOnlyList<KernelChange> Plan(OverlayDevice device, bool mayPrune) => Plan(Overlay.Network(device), mayPrune);
 
     internal void Execute(IEnumerable<KernelChange> plan)
     {

@@ -14,6 +14,17 @@ internal static class Overlay
         AddressFamily.InterNetwork, "flannel.1", 1, 8472, KernelModel.Underlay, IPAddress.Parse("192.0.2.1"), MacAddress.Parse("02:00:00:00:00:01"),
         1450, false, false, IPNetwork.Parse("10.5.0.0/16"), IPNetwork.Parse("10.5.1.0/24"), [.. peers.OrderBy(p => IPMath.ToNumber(p.Vtep))]);
 
+    /// <summary>The overlay with a device and, beside the peers behind it, peers that plain routes lead to.</summary>
+    internal static OverlayNetwork Network(OverlayDevice device, params DirectPeer[] direct) =>
+        new(device.Overlay, device.Network, device.Subnet, "eth0", device.UnderlayIndex, device, [.. direct], IsHostGw: false);
+
+    /// <summary>Peer number 2 … 255 by a plain route.</summary>
+    internal static DirectPeer Direct(int number, int? host = null)
+    {
+        var peer = Peer(number, host);
+        return new DirectPeer(peer.Key, peer.Subnet, peer.Remote, MayEncapsulate: true);
+    }
+
     internal static OverlayDevice DeviceV6(params OverlayPeer[] peers) => Device() with
     {
         Overlay = AddressFamily.InterNetworkV6,

@@ -17,20 +17,20 @@ public sealed class RoutingPlanConvergenceTests
     {
         var kernel = new KernelModel();
         Litter(kernel, random, withTwins: random.Percent(30));
-        var device = Overlay.Device();
+        var overlay = Overlay.Network(Overlay.Device());
         for (var step = random.Next(1, 6); step > 0; step--)
         {
-            device = RandomDevice(random);
-            Pass(kernel, device, mayPrune: random.Percent(60));
+            overlay = RandomOverlay(random);
+            Pass(kernel, overlay, mayPrune: random.Percent(60));
             if (random.Percent(40))
                 Damage(kernel, random);
         }
 
-        Reach(kernel, device);
+        Reach(kernel, overlay);
 
         var fresh = new KernelModel();
-        Reach(fresh, device);
-        Assert.Equal(OursInWords(fresh, device), OursInWords(kernel, device));
+        Reach(fresh, overlay);
+        Assert.Equal(OursInWords(fresh, overlay), OursInWords(kernel, overlay));
     });
 
     [Fact]
@@ -38,18 +38,18 @@ public sealed class RoutingPlanConvergenceTests
     {
         var kernel = new KernelModel();
         Litter(kernel, random, withTwins: false);
-        var device = RandomDevice(random);
+        var overlay = RandomOverlay(random);
 
-        kernel.Execute(kernel.Plan(device, mayPrune: true));
+        kernel.Execute(kernel.Plan(overlay, mayPrune: true));
 
-        Assert.Empty(kernel.Plan(device, mayPrune: true).Select(c => c.ToString()));
+        Assert.Empty(kernel.Plan(overlay, mayPrune: true).Select(c => c.ToString()));
     });
 
     /// <summary>One pass with everything that must hold for every pass.</summary>
-    private static bool Pass(KernelModel kernel, OverlayDevice device, bool mayPrune)
+    private static bool Pass(KernelModel kernel, OverlayNetwork overlay, bool mayPrune)
     {
         var before = kernel.Routes.ToList();
-        var plan = kernel.Plan(device, mayPrune);
+        var plan = kernel.Plan(overlay, mayPrune);
         var removals = plan.SkipWhile(c => !IsRemoval(c)).ToList();
         Assert.All(removals, c => Assert.True(IsRemoval(c), $"{c} comes after {removals[0]}"));
         Assert.True(mayPrune || removals.Count == 0, "nothing may be removed yet");
@@ -58,65 +58,71 @@ public sealed class RoutingPlanConvergenceTests
         kernel.Execute(plan);
 
         // Foreign routes survive, unless one of ours has taken the very place.
-        foreach (var route in before.Where(r => !IsOurs(r, device)))
+        foreach (var route in before.Where(r => !IsOurs(r, overlay)))
         {
             Assert.True(
-                kernel.Routes.Contains(route) || device.Peers.Any(p => p.Subnet.Equals(route.Destination) && route.Priority == 0),
+                kernel.Routes.Contains(route) || RoutesOf(overlay).Any(w => w.Destination.Equals(route.Destination) && route.Priority == 0),
                 $"{route} is not ours and was removed");
         }
 
-        foreach (var peer in device.Peers)
-            Assert.Contains(RoutingPlan.RouteTo(peer, Device), kernel.Routes);
+        Assert.All(RoutesOf(overlay), r => Assert.Contains(r, kernel.Routes));
         return plan.Count > 0;
     }
+
+    private static IEnumerable<Route> RoutesOf(OverlayNetwork overlay) =>
+        overlay.Device!.Peers.Select(p => RoutingPlan.RouteTo(p, Device)).Concat(overlay.Direct.Select(p => RoutingPlan.RouteTo(p, Underlay)));
 
     /// <summary>
     /// As many passes as it takes. Twins (routes of one destination and metric) may need a second one, because the order of routes
     /// that are read by different filters is not known; more would be a quarrel with itself.
     /// </summary>
-    private static void Reach(KernelModel kernel, OverlayDevice device)
+    private static void Reach(KernelModel kernel, OverlayNetwork overlay)
     {
         var passes = 0;
-        while (Pass(kernel, device, mayPrune: true))
-            Assert.True(++passes <= 2, $"still not settled: {string.Join("; ", kernel.Plan(device, true))}");
+        while (Pass(kernel, overlay, mayPrune: true))
+            Assert.True(++passes <= 2, $"still not settled: {string.Join("; ", kernel.Plan(overlay, true))}");
     }
 
     private static bool IsRemoval(KernelChange change) => change.Request.Type is Rtnl.RTM_DELADDR or Rtnl.RTM_DELROUTE or Rtnl.RTM_DELNEIGH;
 
     /// <summary>The rule of ownership, written down a second time.</summary>
-    private static bool IsOurs(Route route, OverlayDevice device)
+    private static bool IsOurs(Route route, OverlayNetwork overlay)
     {
         if (route.Table != RouteTable.Main || route.IsMultipath)
             return false;
         if (route.InterfaceIndex == Device)
             return route.Protocol != RouteProtocol.Kernel;
-        var inside = device.Network.Contains(route.Destination.BaseAddress) && route.Destination.PrefixLength >= device.Network.PrefixLength;
+        var inside = overlay.Network.Contains(route.Destination.BaseAddress) && route.Destination.PrefixLength >= overlay.Network.PrefixLength;
         var leftover = route.InterfaceIndex == Underlay && route.Protocol is RouteProtocol.Boot or RouteProtocol.Static
-            && device.Peers.Any(p => p.Remote.Equals(route.Gateway));
+            && overlay.Device!.Peers.Select(p => p.Remote).Concat(overlay.Direct.Select(p => p.Remote)).Contains(route.Gateway);
         return inside && (route.Protocol == RouteProtocol.Accelerated || leftover);
     }
 
-    private static string OursInWords(KernelModel kernel, OverlayDevice device) => string.Join('\n', Enumerable.Empty<string>()
+    private static string OursInWords(KernelModel kernel, OverlayNetwork overlay) => string.Join('\n', Enumerable.Empty<string>()
         .Concat(kernel.Addresses.Select(a => $"address {a.Address}/{a.PrefixLength}"))
-        .Concat(kernel.Routes.Where(r => IsOurs(r, device)).Select(r => r.ToString()))
+        .Concat(kernel.Routes.Where(r => IsOurs(r, overlay)).Select(r => r.ToString()))
         .Concat(kernel.Neighbours.Where(n => n.IsPermanent).Select(n => n.ToString()))
-        .Concat(kernel.Fdb.Where(e => e.IsPermanent || !device.Learning).Select(e => e.ToString()))
+        .Concat(kernel.Fdb.Where(e => e.IsPermanent || !overlay.Device!.Learning).Select(e => e.ToString()))
         .Order(StringComparer.Ordinal));
 
-    private static OverlayDevice RandomDevice(Random random)
+    private static OverlayNetwork RandomOverlay(Random random)
     {
         var peers = new List<OverlayPeer>();
+        var direct = new List<DirectPeer>();
         for (var number = 2; number < 9; number++)
         {
-            if (random.Percent(60))
+            if (random.Percent(20))
+                direct.Add(Overlay.Direct(number, host: random.Percent(80) ? number : number + 50));
+            else if (random.Percent(60))
                 peers.Add(Overlay.Peer(number, host: random.Percent(80) ? number : number + 50, mac: random.Percent(80) ? number : number + 50));
         }
 
-        return Overlay.Device([.. peers]) with
+        var device = Overlay.Device([.. peers]) with
         {
             Learning = random.Percent(20),
             Subnet = IPNetwork.Parse(random.Percent(80) ? "10.5.1.0/24" : "10.5.9.0/24"),
         };
+        return Overlay.Network(device, [.. direct]);
     }
 
     /// <summary>What an operator, another daemon or an earlier version might have left, next to what looks like ours.</summary>

@@ -52,7 +52,7 @@ public sealed class RoutingPlanTests
                 new Route(IPNetwork.Parse("fe80::/64"), null, Device, RouteProtocol.Kernel, Priority: 256),
             ],
             [], [new Neighbour(Device, peer.Vtep, peer.VtepMac)], [new FdbEntry(Device, peer.VtepMac, peer.Remote)]);
-        Assert.Empty(RoutingPlan.Between(device, Device, actual, true));
+        Assert.Empty(RoutingPlan.Between(Overlay.Network(device), Device, actual, true));
     }
 
     [Fact]

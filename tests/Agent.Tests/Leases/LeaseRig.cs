@@ -43,7 +43,7 @@ internal sealed class LeaseRig(EtcdProcess etcd, AddressPlan plan) : IAsyncDispo
         plan, IPAddress.Parse(publicIP), previous is null ? null : IPNetwork.Parse(previous),
         leased => new SubnetAttributes(
             IPAddress.Parse(publicIP), null, "vxlan",
-            new VtepData(vni, leased ?? VtepMac.Derive(Prefix, IPAddress.Parse(publicIP), vni, AddressFamily.InterNetwork)), null));
+            new VtepData(vni, leased?.Vtep?.Mac ?? VtepMac.Derive(Prefix, IPAddress.Parse(publicIP), vni, AddressFamily.InterNetwork)), null));
 
     /// <summary>A node whose registry and keeper run.</summary>
     internal async Task<LeaseNode> StartNodeAsync(string publicIP, TimeSpan? renewMargin = null)

@@ -11,7 +11,7 @@ public sealed class DesiredStateBuilderTests
 {
     private const string OwnKey = "10.5.60.0-24";
     private const string OwnMac = "76:19:b2:0f:7d:a4";
-    private static readonly NodeFacts Node = new("eth0", 2, 1500, IPAddress.Parse("192.0.2.1"), 24, null, true, true);
+    private static readonly NodeFacts Node = new("eth0", 2, 1500, IPAddress.Parse("192.0.2.1"), 24, null, true, OnLinkPrefixes.From([(IPNetwork.Parse("192.0.2.0/24"), true)]), true);
     private static readonly FirewallOptions Firewall = new(true, true, true, OverlayGuard.Vtep, [IPNetwork.Parse("203.0.113.0/24")]);
 
     // Name, value, the reason it is left out for.
@@ -32,7 +32,8 @@ public sealed class DesiredStateBuilderTests
         { "10.5.1.0-24", Value("192.0.2.1"), "PublicIP 192.0.2.1 is this node's own: a left-over lease of this node, or two nodes with one address" },
         { "10.5.1.0-24", Value("203.0.113.7"), "PublicIP 203.0.113.7 is this node's own: a left-over lease of this node, or two nodes with one address" },
         { "10.5.1.0-24", Value("10.5.1.9"), "PublicIP 10.5.1.9 is inside the subnet it should lead to" },
-        { "10.5.1.0-24", Value("192.0.2.7", type: "host-gw"), "BackendType is \"host-gw\", not vxlan" },
+        { "10.5.1.0-24", HostGw("198.51.100.7"), "PublicIP 198.51.100.7 is not on the link of eth0 (192.0.2.0/24), and a plain route needs that" },
+        { "10.5.1.0-24", Value("192.0.2.7", type: "udp"), "BackendType is \"udp\", not vxlan" },
         { "10.5.1.0-24", """{"PublicIP":"192.0.2.7"}""", "BackendType is \"\", not vxlan" },
         { "10.5.1.0-24", """{"PublicIP":"192.0.2.7","BackendType":"vxlan","BackendData":{"VNI":1}}""", "BackendData has no VtepMAC" },
         { "10.5.1.0-24", Value("192.0.2.7", mac: "00:00:00:00:00:00"), "VtepMAC 00:00:00:00:00:00 is not a unicast address" },
@@ -63,11 +64,108 @@ public sealed class DesiredStateBuilderTests
     }
 
     [Fact]
+    public void Build_ForTheRecordedDirectRoutingNode_IsWhatFlannelProgrammed()
+    {
+        var state = Build(Fixtures.Leases("directrouting"), NetworkConfigParser.Parse(Fixtures.Config("directrouting")), "10.5.52.0-24");
+
+        Assert.Equal(
+            """
+            direct 10.5.73.0-24: 10.5.73.0/24 via 192.0.2.2 dev 2 may encapsulate
+            device flannel.7 vni 7 port 4789 dev 2 local 192.0.2.1 mac 06:66:f2:a5:2e:91 mtu 1450 network 10.5.0.0/16 subnet 10.5.52.0/24
+            firewall 10.5.0.0/16 10.5.52.0/24 masquerade random forward
+            guard Vtep flannel.7 vni 7 port 4789 dev 2 vteps 192.0.2.2 allow 203.0.113.0/24
+            env FLANNEL_NETWORK=10.5.0.0/16 FLANNEL_SUBNET=10.5.52.1/24 FLANNEL_MTU=1450 FLANNEL_IPMASQ=true
+            prune
+
+            """,
+            state.InWords());
+    }
+
+    [Fact]
+    public void Build_ForTheRecordedHostGwNode_IsWhatFlannelProgrammed()
+    {
+        var config = NetworkConfigParser.Parse(Fixtures.Config("host-gw"));
+
+        var state = Build(Fixtures.Leases("host-gw"), config, "10.5.27.64-26");
+
+        Assert.Equal(
+            """
+            direct 10.5.26.128-26: 10.5.26.128/26 via 192.0.2.2 dev 2
+            firewall 10.5.0.0/16 10.5.27.64/26 masquerade random forward
+            guard Off  vni 0 port 0 dev 2 vteps  allow 203.0.113.0/24
+            env FLANNEL_NETWORK=10.5.0.0/16 FLANNEL_SUBNET=10.5.27.65/26 FLANNEL_MTU=1500 FLANNEL_IPMASQ=true
+            prune
+
+            """,
+            state.InWords());
+        Assert.Equal(Fixtures.Text("host-gw", "subnet1.env"), state.SubnetFile.ToFileText());
+    }
+
+    // Backend settings, the peer's value, the way to it or why there is none.
+    public static TheoryData<string, string, bool, string> Ways => new()
+    {
+        { "", Value("192.0.2.7"), false, "vxlan" },
+        { "", Value("198.51.100.7"), false, "vxlan" },
+        { "", HostGw("192.0.2.7"), false, "direct" },
+        { "\"DirectRouting\":true", Value("192.0.2.7"), false, "direct, may encapsulate" },
+        { "\"DirectRouting\":true", Value("198.51.100.7"), false, "vxlan" },
+        { "\"DirectRouting\":true", Value("192.0.2.99"), false, "vxlan" }, // A longer prefix sends it to a gateway.
+
+        // This node had to fall back to host-gw: flannel does not see its lease.
+        { "", Understanding("192.0.2.7"), true, "direct, may encapsulate" },
+        { "", HostGw("192.0.2.7"), true, "direct" },
+        { "", Value("192.0.2.7"), true, "BackendType is \"vxlan\", and its lease does not say that it understands host-gw: flannel passes over this node's lease then" },
+        { "", Understanding("198.51.100.7"), true, "PublicIP 198.51.100.7 is not on the link of eth0 (192.0.2.0/24), and a plain route needs that" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void Build_OfOnePeer_ChoosesTheWayByPeer(string backend, string peer, bool fellBack, string way)
+    {
+        var own = fellBack ? (OwnKey, HostGw("192.0.2.1")) : Own;
+        var node = Node with
+        {
+            OnLink = OnLinkPrefixes.From([(IPNetwork.Parse("192.0.2.0/24"), true), (IPNetwork.Parse("192.0.2.96/27"), false), (IPNetwork.Parse("0.0.0.0/0"), false)]),
+        };
+        var view = View([own, ("10.5.1.0-24", peer)]);
+
+        var state = DesiredStateBuilder.Build(Config(backend), new OwnSubnet(view.Leases[OwnKey], false), view, node, Firewall);
+
+        var overlay = state.Overlays[0];
+        Assert.Equal(way, state.Rejected.GetValueOrDefault("10.5.1.0-24")
+            ?? (overlay.Direct is [var direct] ? $"direct{(direct.MayEncapsulate ? ", may encapsulate" : "")}" : overlay.Device!.Peers.Single().Remote is not null ? "vxlan" : ""));
+        Assert.Equal(fellBack, overlay.IsHostGw);
+        // Who has a VTEP may use it, whatever way we take.
+        Assert.Equal(way is "vxlan" or "direct, may encapsulate", !state.Firewall.Guard.Vteps.IsEmpty);
+    }
+
+    // The other node, this node's --public-ip, why host-gw cannot be fallen back to.
+    public static TheoryData<string, string, string?> Obstacles => new()
+    {
+        { Understanding("192.0.2.7"), "192.0.2.1", null },
+        { HostGw("192.0.2.7"), "192.0.2.1", null },
+        { Value("192.0.2.7"), "192.0.2.1", "10.5.1.0-24 (192.0.2.7): BackendType is \"vxlan\", and its lease does not say that it understands host-gw: flannel passes over this node's lease then" },
+        { Understanding("198.51.100.7"), "192.0.2.1", "10.5.1.0-24 (198.51.100.7): PublicIP 198.51.100.7 is not on the link of eth0 (192.0.2.0/24), and a plain route needs that" },
+        { Understanding("192.0.2.7"), "203.0.113.7", "--public-ip=203.0.113.7 is not the address of eth0, 192.0.2.1: a packet that is not encapsulated would not get there" },
+        { "poison", "192.0.2.1", null }, // Nobody's node.
+        { Value("127.0.0.1"), "192.0.2.1", null },
+    };
+
+    [Theory]
+    [MemberData(nameof(Obstacles))]
+    public void ObstacleToHostGw_WithOneOtherNode_SaysWhichAndWhy(string peer, string publicIP, string? obstacle)
+    {
+        var view = View([Own, ("10.5.1.0-24", peer)]);
+
+        Assert.Equal(obstacle, DesiredStateBuilder.ObstacleToHostGw(Config(), OwnSubnet(view, publicIP), view, Node));
+    }
+
+    [Fact]
     public void Build_OfManyPeers_SortsThemByAddress()
     {
         var state = Build([Own, ("10.5.100.0-24", Value("192.0.2.2", 2)), ("10.5.9.0-24", Value("192.0.2.3", 3)), ("10.5.10.0-24", Value("192.0.2.4", 4))]);
 
-        Assert.Equal(["10.5.9.0-24", "10.5.10.0-24", "10.5.100.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.9.0-24", "10.5.10.0-24", "10.5.100.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
         Assert.Empty(state.Rejected);
     }
 
@@ -78,7 +176,7 @@ public sealed class DesiredStateBuilderTests
         var state = Build([Own, (name, value), ("10.5.9.0-24", Value("192.0.2.9", 9))]);
 
         Assert.Equal([$"{name} → {reason}"], state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
-        Assert.Equal(["10.5.9.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.9.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
     }
 
     [Fact]
@@ -87,7 +185,7 @@ public sealed class DesiredStateBuilderTests
         var state = Build([Own, ("10.5.1.0-24", Value("192.0.2.9"))], node: Node with { Address = IPAddress.Parse("10.5.1.7") });
 
         Assert.Equal("10.5.1.0/24 contains this node's own address 10.5.1.7", Assert.Single(state.Rejected).Value);
-        Assert.Empty(state.Devices[0].Peers);
+        Assert.Empty(state.Overlays[0].Device!.Peers);
     }
 
     [Fact]
@@ -95,7 +193,7 @@ public sealed class DesiredStateBuilderTests
     {
         var state = Build([Own, ("10.5.2.0-24", Value("192.0.2.3", 5)), ("10.5.1.0-24", Value("192.0.2.2", 5)), ("10.5.3.0-24", Value("192.0.2.4", 6))]);
 
-        Assert.Equal(["10.5.1.0-24", "10.5.3.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.1.0-24", "10.5.3.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
         Assert.Equal(["10.5.2.0-24 → VtepMAC 02:00:00:00:00:05 is also claimed by 10.5.1.0-24: frames can go to one of them only"],
             state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
     }
@@ -112,7 +210,7 @@ public sealed class DesiredStateBuilderTests
             ("10.5.16.0-23", Value("192.0.2.6", 6)),
             ("10.5.17.0-24", Value("192.0.2.7", 7))]);
 
-        Assert.Equal(["10.5.8.0-21", "10.5.16.0-24", "10.5.17.0-24"], state.Devices[0].Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.8.0-21", "10.5.16.0-24", "10.5.17.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
         Assert.Equal(
             [
                 "10.5.15.0-24 → the subnet overlaps 10.5.8.0-21",
@@ -128,7 +226,7 @@ public sealed class DesiredStateBuilderTests
         // Also when the view holds an older value of it than was written.
         var state = Build([(OwnKey, Value("192.0.2.1", 9))]);
 
-        Assert.Empty(state.Devices[0].Peers);
+        Assert.Empty(state.Overlays[0].Device!.Peers);
         Assert.Empty(state.Rejected);
     }
 
@@ -142,7 +240,7 @@ public sealed class DesiredStateBuilderTests
     {
         var state = Build([Own], node: Node with { Mtu = underlay }, config: Config($"\"MTU\":{configured}"));
 
-        Assert.Equal(expected, state.Devices[0].Mtu);
+        Assert.Equal(expected, state.Overlays[0].Device!.Mtu);
         Assert.Equal(expected, state.SubnetFile.Mtu);
     }
 
@@ -151,13 +249,13 @@ public sealed class DesiredStateBuilderTests
     {
         var state = Build([Own], publicIP: "203.0.113.7");
 
-        Assert.Equal("192.0.2.1", state.Devices[0].Local.ToString());
+        Assert.Equal("192.0.2.1", state.Overlays[0].Device!.Local.ToString());
     }
 
     [Fact]
     public void Build_OfTheBackendsSettings_CarriesThemToTheDevice()
     {
-        var device = Build([Own], config: Config("\"VNI\":7,\"Port\":4789,\"GBP\":true,\"Learning\":true")).Devices[0];
+        var device = Build([Own], config: Config("\"VNI\":7,\"Port\":4789,\"GBP\":true,\"Learning\":true")).Overlays[0].Device!;
 
         Assert.Equal(("flannel.7", 7u, (ushort)4789, true, true), (device.Name, device.Vni, device.Port, device.Gbp, device.Learning));
     }
@@ -208,12 +306,12 @@ public sealed class DesiredStateBuilderTests
         }
 
         // Every lease but the own one is either programmed or explained, never both, never neither.
-        var programmed = expected.Devices[0].Peers.Select(p => p.Key).ToList();
+        var programmed = expected.Overlays[0].Device!.Peers.Select(p => p.Key).ToList();
         Assert.Empty(programmed.Intersect(expected.Rejected.Keys));
         Assert.Equal(
             leases.Select(l => l.Item1).Where(n => n != OwnKey && SubnetKey.TryParse(n, out _)).Order(StringComparer.Ordinal),
             programmed.Concat(expected.Rejected.Keys.Where(k => SubnetKey.TryParse(k, out _))).Order(StringComparer.Ordinal));
-        var peers = expected.Devices[0].Peers;
+        var peers = expected.Overlays[0].Device!.Peers;
         Assert.Equal(peers.Length, peers.Select(p => p.VtepMac).Append(MacAddress.Parse(OwnMac)).Distinct().Count() - 1);
         for (var i = 1; i < peers.Length; i++)
             Assert.True(IPMath.Range(peers[i - 1].Subnet).Last < IPMath.Range(peers[i].Subnet).First, $"{peers[i - 1].Key} {peers[i].Key}");
@@ -221,11 +319,16 @@ public sealed class DesiredStateBuilderTests
 
     private static (string Name, string Value) Own => (OwnKey, Value("192.0.2.1", mac: OwnMac));
 
-    private static NetworkConfig Config(string backend = "\"VNI\":1") =>
-        NetworkConfigParser.Parse($$$"""{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan",{{{backend}}}}}""");
+    private static NetworkConfig Config(string backend = "") =>
+        NetworkConfigParser.Parse($$$"""{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan",{{{(backend.Length > 0 ? backend : "\"VNI\":1")}}}}}""");
 
     private static string Value(string publicIP, int number = 7, string type = "vxlan", string? mac = null) =>
         $$$"""{"PublicIP":"{{{publicIP}}}","PublicIPv6":null,"BackendType":"{{{type}}}","BackendData":{"VNI":1,"VtepMAC":"{{{mac ?? $"02:00:00:00:00:{number:x2}"}}}"}}""";
+
+    private static string HostGw(string publicIP) => $$"""{"PublicIP":"{{publicIP}}","PublicIPv6":null,"BackendType":"host-gw"}""";
+
+    private static string Understanding(string publicIP) =>
+        $$"""{"PublicIP":"{{publicIP}}","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:07"},"Transports":["vxlan","host-gw"]}""";
 
     private static LeaseView View(IEnumerable<(string Name, string Value)> leases) => LeaseViewBuilder.FromSnapshot(
         new EtcdRange(9, [.. leases.Select(l => new EtcdEntry(l.Name, l.Value, 1, 1, 1, 0))]), "");
@@ -243,5 +346,11 @@ public sealed class DesiredStateBuilderTests
     {
         var view = View(leases);
         return DesiredStateBuilder.Build(config ?? Config(), OwnSubnet(view, publicIP), view, node ?? Node, Firewall);
+    }
+
+    private static DesiredState Build(IEnumerable<(string Name, string Value)> leases, NetworkConfig config, string own)
+    {
+        var view = View(leases);
+        return DesiredStateBuilder.Build(config, new OwnSubnet(view.Leases[own], false), view, Node, Firewall);
     }
 }

@@ -10,8 +10,12 @@ internal static class DesiredStateWords
     internal static string InWords(this DesiredState state)
     {
         var text = new StringBuilder();
-        foreach (var d in state.Devices)
+        foreach (var o in state.Overlays)
         {
+            foreach (var p in o.Direct)
+                text.Append(CultureInfo.InvariantCulture, $"direct {p.Key}: {p.Subnet} via {p.Remote} dev {o.UnderlayIndex}{(p.MayEncapsulate ? " may encapsulate" : "")}\n");
+            if (o.Device is not { } d)
+                continue;
             text.Append(CultureInfo.InvariantCulture,
                 $"device {d.Name} vni {d.Vni} port {d.Port} dev {d.UnderlayIndex} local {d.Local} mac {d.Mac} mtu {d.Mtu}")
                 .Append(d.Learning ? " learning" : "").Append(d.Gbp ? " gbp" : "")

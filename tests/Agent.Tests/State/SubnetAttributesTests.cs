@@ -47,6 +47,32 @@ public sealed class SubnetAttributesTests
     }
 
     [Theory]
+    [InlineData("""{"Transports":["vxlan","host-gw"]}""", true)]
+    [InlineData("""{"transports":["quic",7,null,"host-gw"]}""", true)]
+    [InlineData("""{"Transports":["vxlan"]}""", false)]
+    [InlineData("""{"Transports":"host-gw"}""", false)] // Somebody else's key of this name spoils nothing.
+    [InlineData("""{"Transports":{"host-gw":true}}""", false)]
+    [InlineData("""{"Transports":null}""", false)]
+    [InlineData("""{}""", false)]
+    public void TryParse_OfTheAnnouncement_IsTrueOnlyForHostGwInAList(string value, bool expected)
+    {
+        Assert.True(SubnetAttributes.TryParse(value, out var attributes, out var error), error);
+        Assert.Equal(expected, attributes.UnderstandsHostGw);
+    }
+
+    [Fact]
+    public void ToJson_OfTheAnnouncement_ComesAfterAllThatIsFlannels()
+    {
+        var ours = new SubnetAttributes(IPAddress.Parse("192.0.2.1"), null, "vxlan", new VtepData(1, MacAddress.Parse(Mac)), null, UnderstandsHostGw: true);
+
+        Assert.Equal(
+            """{"PublicIP":"192.0.2.1","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"76:19:b2:0f:7d:a4"},"Transports":["vxlan","host-gw"]}""",
+            ours.ToJson());
+        Assert.True(SubnetAttributes.TryParse(ours.ToJson(), out var again, out _));
+        Assert.Equal(ours, again);
+    }
+
+    [Theory]
     [InlineData("""{}""", "- - '' - -")]
     [InlineData("""{"PublicIP":null,"BackendType":null,"BackendData":null,"BackendV6Data":null}""", "- - '' - -")]
     [InlineData("""{"PublicIP":"","PublicIPv6":""}""", "- - '' - -")]

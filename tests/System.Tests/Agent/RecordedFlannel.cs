@@ -17,6 +17,9 @@ internal static partial class RecordedFlannel
     /// <summary>The keys of both nodes and their values, byte for byte.</summary>
     public static IReadOnlyList<(string Key, string Value)> SubnetKeys { get; } = ReadKeys();
 
+    /// <summary>A value that flannel wrote as our agent writes it: with the announcement that the node understands host-gw.</summary>
+    public static string Announcing(string value) => $"{value[..^1]},\"Transports\":[\"vxlan\",\"host-gw\"]}}";
+
     /// <summary>A whole file of the fixture.</summary>
     public static string Text(string name) => File.ReadAllText(Path.Combine(Folder, name));
 

@@ -14,6 +14,8 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// </summary>
 public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneOptions options, PolicyWatch policy, TimeProvider time) : IDatapath, IDisposable
 {
+    private const string NothingToDo = "plain routes carry packets, so nothing is encapsulated";
+
     /// <summary>An attempt costs milliseconds, and an operator who has followed the remedy should not have to wait.</summary>
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
 
@@ -39,7 +41,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     public string Name => Volatile.Read(ref _unavailable) is null ? "bpf" : kernel.Name;
 
     /// <inheritdoc/>
-    public string Reason => Volatile.Read(ref _unavailable) is { } why ? $"the eBPF lanes are off: {why.Message} ({why.Remedy})"
+    public string Reason => Volatile.Read(ref _unavailable) is { } why
+        ? kernel.Name != "kernel" ? kernel.Reason : $"the eBPF lanes are off: {why.Message} ({why.Remedy})"
         : string.Join("; ",
         [
             Volatile.Read(ref _tunnelInOff) is { } off ? $"lane 1 out; {off}" : "lane 1 out and in",
@@ -80,12 +83,21 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     public DatapathReport Apply(DesiredState desired)
     {
         var report = kernel.Apply(desired);
+        var overlay = desired.Overlays[0];
+        if (overlay is not { Device: { } device, IsHostGw: false } || report.NoDevice is not null)
+        {
+            if (_unavailable?.Message != NothingToDo)
+                StepDown(new LanesUnavailableException(NothingToDo) { Remedy = "nothing, unless VXLAN was expected: see the datapath's reason" });
+            _retryAt = DateTimeOffset.MinValue;
+            return report with { Problems = overlay.Device is null ? Problems() : [] };
+        }
+
         if (_unavailable is not null && time.GetUtcNow() < _retryAt)
             return report with { RetryAfter = Earlier(report.RetryAfter, _retryAt - time.GetUtcNow()), Problems = Problems() };
         try
         {
             var followed = new List<string>();
-            var changes = ApplyLanes(desired, followed);
+            var changes = ApplyLanes(desired, overlay, device, followed);
             Volatile.Write(ref _unavailable, null);
             var containers = _shortcut.View.Endpoints.Values;
             return report with
@@ -93,7 +105,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
                 Changes = [.. report.Changes, .. changes],
                 Followed = followed,
                 Interfaces = new HashSet<int>([.. report.Interfaces, .. containers.Select(c => c.Port), .. containers.Select(c => c.GatewayIndex)]),
-                Containers = _shortcut.Closed is null ? desired.Devices[0].Subnet : null,
+                Containers = _shortcut.Closed is null ? overlay.Subnet : null,
                 Problems = Problems(),
                 // A peer that goes makes room; rules that change silently have to be looked at.
                 RetryAfter = _full.Count > 0 || _lookAgain is not null ? Earlier(report.RetryAfter, _lookAgain ?? Retry) : report.RetryAfter,
@@ -147,10 +159,9 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         _program?.Dispose();
     }
 
-    private List<string> ApplyLanes(DesiredState desired, List<string> followed)
+    private List<string> ApplyLanes(DesiredState desired, OverlayNetwork overlay, OverlayDevice device, List<string> followed)
     {
         // One device: IPv4. The maps' addresses have room for both families.
-        var device = desired.Devices[0];
         if (_program is null)
         {
             _program = LaneProgram.Load(options, _objects);
@@ -169,7 +180,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (survey.LanesOff is [var culprit, ..])
             throw new LanesUnavailableException(culprit) { Remedy = "the message says what; the agent notices" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        var maps = LaneMaps.Apply(_program, device, index, _tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, desired.Firewall.Guard, desired.MayPrune);
+        var maps = LaneMaps.Apply(_program, device, overlay.Direct, index, _tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, desired.Firewall.Guard, desired.MayPrune);
         changes.AddRange(maps.Changes);
         _full = maps.Full;
         changes.AddRange(_shortcut.Apply(_program, _objects, device, containers, survey, followed));
@@ -211,7 +222,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         if (_unavailable is { } why)
         {
             if (options.IsAskedFor)
-                problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel's driver carries packets: {why.Message}", why.Remedy));
+                problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lanes", $"the eBPF lanes are off, the kernel carries packets: {why.Message}", why.Remedy));
             return problems;
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
@@ -16,13 +17,16 @@ internal static class LaneMaps
 {
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
-    /// <summary>Applies a device's peers and configuration. What does not fit into a map is left out; all else works.</summary>
-    public static LaneMapReport Apply(LaneProgram program, OverlayDevice device, int deviceIndex, OverlayTunnelIn tunnelIn, GuardSpec guard, bool mayPrune)
+    /// <summary>Applies an overlay's peers and configuration. What does not fit into a map is left out; all else works.</summary>
+    public static LaneMapReport Apply(
+        LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, int deviceIndex, OverlayTunnelIn tunnelIn, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var leftOut = new Dictionary<BpfMap, int>();
-        var wantedVteps = device.Peers.Select(p => p.Remote).ToHashSet();
+        var wantedVteps = guard.Vteps.ToHashSet();
         var wantedSubnets = device.Peers.ToDictionary(p => p.Subnet, p => Value(p.Remote, p.VtepMac, OverlayTransport.Vxlan));
+        foreach (var peer in direct)
+            wantedSubnets[peer.Subnet] = Value(peer.Remote, default, OverlayTransport.Direct);
         wantedSubnets[device.Subnet] = Value(device.Local, device.Mac, OverlayTransport.Local);
 
         var vteps = program.Vteps.Keys<VtepKey>().Select(k => k.Address.ToIPAddress()).ToHashSet();
