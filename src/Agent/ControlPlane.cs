@@ -12,7 +12,7 @@ namespace Accelerated.Agent;
 
 /// <summary>The etcd side: waits for the config, acquires the node's subnet, then keeps it and follows the other nodes'.</summary>
 public sealed partial class ControlPlane(
-    AgentOptions options, SubnetLeaseStore leases, EtcdSession session, LeaseRegistry registry, OwnSubnetKeeper keeper, InputStore store,
+    AgentOptions options, SubnetLeaseStore leases, EtcdSession session, LeaseRegistry registry, OwnSubnetKeeper keeper, ConfigFollower follower, InputStore store,
     SubnetFile subnetFile, StateFile stateFile, TimeProvider time, ILogger<ControlPlane> log)
 {
     private const string NoConfig = "no-config";
@@ -29,13 +29,15 @@ public sealed partial class ControlPlane(
         var restored = Restore(publicIP);
         var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
         var plan = CheckedPlan(config, node);
+        if (config.Backend.IsAssumed)
+            await RefuseBesideUdpAsync(cancellation).ConfigureAwait(false);
         var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes));
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
         store.Update(i => i with { Config = config });
         registry.Changed += keeper.Observe;
         store.Changed += keeper.ObserveTransport;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        await TaskGroup.RunAsync(stop, registry.RunAsync(stop.Token), keeper.KeepAsync(acquired, request, stop.Token)).ConfigureAwait(false);
+        await TaskGroup.RunAsync(stop, registry.RunAsync(stop.Token), keeper.KeepAsync(acquired, request, stop.Token), follower.RunAsync(stop.Token)).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -86,18 +88,23 @@ public sealed partial class ControlPlane(
         try
         {
             var config = NetworkConfigParser.Parse(json);
-            var warnings = config.Warnings.ToList();
-            if (warnings.Count > 0)
-            {
-                store.Report(new Problem(ProblemSeverity.Warning, "config", string.Join("; ", warnings), $"etcdctl put {leases.ConfigKey} …"));
-                warnings.ForEach(w => LogConfigWarning(leases.ConfigKey, w));
-            }
-
+            follower.Remark(config);
             return config;
         }
         catch (NetworkConfigException e)
         {
             throw new AgentFaultException($"the network config in etcd ({leases.ConfigKey}) is wrong: {e.Message}. Correct it with etcdctl put {leases.ConfigKey} '…' and start again", e);
+        }
+    }
+
+    /// <summary>Without a Backend flannel's code runs udp, whose leases have no BackendType: the two do not understand each other.</summary>
+    private async Task RefuseBesideUdpAsync(CancellationToken cancellation)
+    {
+        var view = await session.RunAsync(_ => leases.ListAsync(cancellation), cancellation).ConfigureAwait(false);
+        if (view.Leases.Values.FirstOrDefault(l => l.Attributes.BackendType.Length == 0) is { } udp)
+        {
+            throw new AgentFaultException(
+                $"Backend is missing in {leases.ConfigKey}, and {leases.SubnetsPrefix}{udp.Key} ({udp.Attributes.PublicIP}) is the lease of a node that runs udp, as flannel does then: this agent does not speak it. Write \"Backend\":{{\"Type\":\"vxlan\"}} into the config and restart flannel there, or delete the key if that node is gone");
         }
     }
 
@@ -161,9 +168,6 @@ public sealed partial class ControlPlane(
 
     [LoggerMessage(1001, LogLevel.Warning, "waiting for the network config: etcd has no key {Key}. Write one: etcdctl put {Key} '{Example}'")]
     private partial void LogNoConfig(string key, string example);
-
-    [LoggerMessage(1002, LogLevel.Warning, "network config {Key}: {Warning}")]
-    private partial void LogConfigWarning(string key, string warning);
 
     [LoggerMessage(1004, LogLevel.Information, "subnet {Subnet} and {Count} leases restored from {Path}: provisional until etcd confirms them")]
     private partial void LogRestored(SubnetKey subnet, int count, string path);

@@ -92,6 +92,7 @@ internal static class AgentCommand
             .AddSingleton(s => new OwnSubnetKeeper(
                 s.GetRequiredService<SubnetLeaseStore>(), s.GetRequiredService<EtcdSession>(), s.GetRequiredService<InputStore>(),
                 options.RenewMargin, TimeProvider.System, s.GetRequiredService<ILogger<OwnSubnetKeeper>>()))
+            .AddSingleton<ConfigFollower>()
             .AddSingleton<ControlPlane>()
             .AddSingleton(new KernelDatapath(routes, options.Datapath != DatapathChoice.HostGw, TimeProvider.System))
             .AddSingleton<IDatapath>(s => options.UsesLanes

@@ -10,6 +10,9 @@ namespace Accelerated.Agent.State;
 /// <param name="Mtu">MTU of the underlay to reckon with, or 0 for the interface's own.</param>
 public sealed record BackendConfig(string Type, uint Vni, ushort Port, bool Gbp, bool DirectRouting, bool Learning, int Mtu)
 {
+    /// <summary>The config has no Backend, and this one is what we make of it.</summary>
+    public bool IsAssumed { get; init; }
+
     /// <summary>The port the kernel's vxlan driver takes when none is given (flannel's default too, not IANA's 4789).</summary>
     public const ushort DefaultPort = 8472;
 

@@ -70,7 +70,7 @@ public static class NetworkConfigParser
         {
             // flannel's code runs udp here although its documentation says vxlan; nobody who left the key out wants udp.
             warnings.Add("Backend is missing: vxlan is assumed; write \"Backend\":{\"Type\":\"vxlan\"} to say so");
-            return new BackendConfig(BackendConfig.Vxlan, BackendConfig.DefaultVni, BackendConfig.DefaultPort, false, false, false, 0);
+            return new BackendConfig(BackendConfig.Vxlan, BackendConfig.DefaultVni, BackendConfig.DefaultPort, false, false, false, 0) { IsAssumed = true };
         }
 
         var type = backend.String("Type") is { Length: > 0 } given

@@ -64,6 +64,18 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
         await AssertNothingLeftAsync();
     }
 
+    [Fact]
+    public async Task Agent_NoBackendBesideANodeThatRunsUdp_RefusesAndNamesTheKey()
+    {
+        await Lab.Etcd.PutConfigAsync("""{"Network":"10.5.0.0/16"}""", Cancel);
+        await Lab.Etcd.CtlAsync("put", $"{LabEtcd.Prefix}/subnets/10.5.88.0-24", """{"PublicIP":"192.0.2.2","PublicIPv6":null}""");
+
+        var result = await RunAsync("");
+
+        AssertTold(result, 1, "Backend is missing in /coreos.com/network/config, and /coreos.com/network/subnets/10.5.88.0-24 (192.0.2.2)", "\"Backend\":{\"Type\":\"vxlan\"}");
+        Assert.Single(await Lab.Etcd.ListAsync(cancel: Cancel));
+    }
+
     [Theory]
     [InlineData("--ifcae=eth0", "--ifcae", "did you mean --iface?")]
     [InlineData("stray", "\"stray\" is not a flag", "--iface=eth0")]
