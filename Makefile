@@ -14,6 +14,7 @@ SECONDS ?= 1
 ARMS ?= all
 WORKLOADS ?= all
 GATE ?= 1
+FORCE ?= 0
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -46,9 +47,9 @@ LAB_OPTIONS = --lab $(call quote,$(LAB)) --nodes $(call quote,$(NODES)) --pods $
 HOUSE := global.json Directory.Build.props Directory.Packages.props
 AGENT_INPUTS := $(HOUSE) $(shell find src $(wildcard bpf) -type f)
 LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
-BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src/Interop -type f)
+BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 
-.PHONY: help deps build test demo lab-up lab-down bench-datapath lint format clean
+.PHONY: help deps build test demo lab-up lab-down bench-datapath bench-control lint format clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,10 @@ help: ## list the targets and variables
 		'ARMS=all' 'or some of bare,host-gw,kernel,lane1,lanes' \
 		'WORKLOADS=all' 'or some of stream,flows32,service,udp64,rr,crr' \
 		'GATE=1' 'or 0: success even if a floor is not met'
+	@printf 'Variables of bench-control:\n'
+	@printf '  %-14s %s\n' \
+		'ROUNDS=5' 'how often everything is measured; GATE as above' \
+		'FORCE=0' 'or 1: measure on a machine that others keep busy'
 	@printf 'Variable of test:\n  %-14s %s\n' 'FILTER=' 'only tests whose full name contains this'
 
 deps: ## install what the demo and the tests need, nothing that starts a daemon
@@ -104,6 +109,10 @@ lab-down: artifacts/lab.built ## remove every trace of a lab, also of a half-mad
 bench-datapath: deps build artifacts/bench.built ## measure the datapaths against each other; picture and figures in artifacts/bench
 	@$(RUN_BENCH) datapath --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(ROUNDS)) --seconds $(call quote,$(SECONDS)) \
 		--arms $(call quote,$(ARMS)) --workloads $(call quote,$(WORKLOADS)) --gate $(call quote,$(GATE))
+
+bench-control: deps build artifacts/bench.built ## measure the way from etcd to the kernel: time, CPU and memory; figures in artifacts/bench
+	@$(RUN_BENCH) control --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS))) \
+		--gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
 
 lint: ## formatting, analyzers, lock files, whitespace; changes nothing
 	@scripts/lint.sh

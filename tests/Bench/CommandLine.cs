@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using Accelerated.Bench.Control;
 using Accelerated.Interop;
 using Accelerated.Lab;
 
@@ -15,11 +16,14 @@ internal static class CommandLine
     /// <summary>The command that is a load's client.</summary>
     public const string Request = "request";
 
+    /// <summary>The command that works inside a host of the lab.</summary>
+    public const string Probe = "probe";
+
     private const int Failed = 1;
     private const int Interrupted = 130;
 
     /// <summary>All commands.</summary>
-    public static RootCommand Build() => new("Measures the datapaths of accelerated against each other.") { Datapath(), Server(), Client() };
+    public static RootCommand Build() => new("Measures the datapaths of accelerated against each other.") { Datapath(), ControlPlane(), Server(), Client(), ControlProbing() };
 
     private static Command Datapath()
     {
@@ -31,29 +35,78 @@ internal static class CommandLine
         var gate = Variable("--gate", "1", "GATE: 0 ends with success whatever the figures are");
         var folder = new Option<string?>("--output") { Description = "where the report goes (else artifacts/bench)" };
         var command = new Command("datapath", "throughput, packets, round trips and connections in every arm") { lab, rounds, seconds, arms, workloads, gate, folder };
-        command.SetAction(async (parsed, cancel) =>
+        command.SetAction((parsed, cancel) => GuardedAsync(async () =>
         {
-            try
-            {
-                var options = BenchOptions.Read(
-                    parsed.GetValue(lab)!, parsed.GetValue(rounds)!, parsed.GetValue(seconds)!, parsed.GetValue(arms)!, parsed.GetValue(workloads)!,
-                    parsed.GetValue(gate)!, parsed.GetValue(folder));
-                return await RunAsync(options, cancel);
-            }
-            catch (OperationCanceledException)
-            {
-                return await SayAsync("interrupted; the lab is down again", Interrupted);
-            }
-            catch (Exception e) when (e is LabException or NativeException)
-            {
-                return await SayAsync(e.Message, Failed);
-            }
-        });
+            var options = BenchOptions.Read(
+                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, parsed.GetValue(seconds)!, parsed.GetValue(arms)!, parsed.GetValue(workloads)!,
+                parsed.GetValue(gate)!, parsed.GetValue(folder));
+            return await RunAsync(options, cancel);
+        }));
         return command;
+    }
+
+    private static Command ControlPlane()
+    {
+        var lab = Variable("--lab", "bench", "LAB: name prefix of the namespaces");
+        var rounds = Variable("--rounds", "5", "ROUNDS: how often everything is measured");
+        var gate = Variable("--gate", "1", "GATE: 0 ends with success whatever the figures are");
+        var force = Variable("--force", "0", "FORCE: 1 measures on a machine that others keep busy");
+        var folder = new Option<string?>("--output") { Description = "where the report goes (else artifacts/bench)" };
+        var command = new Command("control", "from etcd to the kernel: time, CPU and memory") { lab, rounds, gate, force, folder };
+        command.SetAction((parsed, cancel) => GuardedAsync(async () =>
+        {
+            var options = BenchOptions.Read(
+                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, "1", Selection.All, Selection.All, parsed.GetValue(gate)!, parsed.GetValue(folder));
+            using var machine = MachineLock.Take();
+            var report = await new ControlBench(options.LabName, options.Rounds, Console.Out).RunAsync(parsed.GetValue(force) == "1", cancel);
+            Console.WriteLine();
+            foreach (var line in report.Show())
+                Console.WriteLine(line);
+            Console.WriteLine();
+            Console.WriteLine($"written: {report.Save(options.Output)}");
+            return !report.Misses || !options.Gate ? 0 : await SayAsync("not all that is wanted is there, see above (GATE=0 to end with success all the same)", Failed);
+        }));
+        return command;
+    }
+
+    private static Command ControlProbing()
+    {
+        var (what, count, endpoint) = (new Argument<string>("what"), new Argument<int>("count"), new Argument<string>("endpoint"));
+        var command = new Command(Probe, "works inside a host of the lab; started by this program itself") { what, count, endpoint };
+        command.Hidden = true;
+        command.SetAction((parsed, cancel) => GuardedAsync(async () =>
+        {
+            var (number, etcd) = (parsed.GetValue(count), parsed.GetValue(endpoint)!);
+            await (parsed.GetValue(what) switch
+            {
+                "seed" => ControlProbe.SeedAsync(etcd, number, cancel),
+                "arrive" => ControlProbe.ArriveAsync(number, Console.Out, cancel),
+                _ => ControlProbe.LatencyAsync(etcd, number, Console.Out, cancel),
+            });
+            return 0;
+        }));
+        return command;
+    }
+
+    private static async Task<int> GuardedAsync(Func<Task<int>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (OperationCanceledException)
+        {
+            return await SayAsync("interrupted; the lab is down again", Interrupted);
+        }
+        catch (Exception e) when (e is LabException or NativeException)
+        {
+            return await SayAsync(e.Message, Failed);
+        }
     }
 
     private static async Task<int> RunAsync(BenchOptions options, CancellationToken cancel)
     {
+        using var machine = MachineLock.Take();
         var report = await new DatapathBench(options, Console.Out).RunAsync(cancel);
         Console.WriteLine();
         foreach (var line in Tables.Show(report))
