@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
@@ -6,8 +8,9 @@ using Accelerated.Interop.Nftables;
 namespace Accelerated.Agent.Datapath;
 
 /// <summary>
-/// Keeps our nftables table as it should be. To see whether somebody changed it, the kernel's own listing of the table right
-/// after our transaction is compared with the listing of now. libnftables is loaded at the first call only.
+/// Keeps our nftables table as it should be. While the kernel's rule set has the number it had after our transaction, nobody has changed
+/// anything; else the kernel's own listing of the table right after our transaction is compared with the listing of now. libnftables is
+/// loaded at the first call only.
 /// </summary>
 /// <remarks>One caller of <see cref="Apply"/>; <see cref="Refused"/> may be called from any thread.</remarks>
 public sealed class NftablesFirewall(string instance) : IDisposable
@@ -15,7 +18,9 @@ public sealed class NftablesFirewall(string instance) : IDisposable
     private readonly string _table = FirewallRules.TableName(instance);
     private readonly Lock _gate = new();
     private NftablesContext? _context;
-    private (FirewallSpec Spec, AcceptMark? Mark, string? Listing)? _applied;
+    private NftablesSocket? _rules;
+    private (FirewallSpec Spec, AcceptMark? Mark)? _applied;
+    private (uint? Generation, byte[]? Digest) _left;
 
     /// <summary>Netlink port our transactions come from; 0 before the first.</summary>
     public uint PortId { get; private set; }
@@ -31,13 +36,15 @@ public sealed class NftablesFirewall(string instance) : IDisposable
         lock (_gate)
         {
             _context ??= NftablesContext.Open();
-            var update = _applied is { } applied ? FirewallRules.Update(_table, (applied.Spec, applied.Mark), (spec, mark)) : null;
-            var isIntact = _applied?.Listing is { } listing && listing == List();
+            _rules ??= NftablesSocket.TryOpen();
+            var update = _applied is { } applied ? FirewallRules.Update(_table, applied, (spec, mark)) : null;
+            var isIntact = _applied is not null && IsAsLeft();
             if (isIntact && update is "")
                 return FirewallChange.None;
             _applied = null;
             Run(c => c.Run(isIntact && update is not null ? update : FirewallRules.Replace(_table, spec, mark, Counts() ?? [])));
-            _applied = (spec, mark, List());
+            _left = Look();
+            _applied = (spec, mark);
             return update is "" ? FirewallChange.Repaired : FirewallChange.Written;
         }
     }
@@ -74,7 +81,30 @@ public sealed class NftablesFirewall(string instance) : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _context?.Dispose();
+    public void Dispose()
+    {
+        _context?.Dispose();
+        _rules?.Dispose();
+    }
+
+    private bool IsAsLeft()
+    {
+        if (_left.Generation is not null && _left.Generation == _rules?.GetGeneration())
+            return true;
+        var now = Look();
+        if (now.Digest is null || _left.Digest is null || !now.Digest.AsSpan().SequenceEqual(_left.Digest))
+            return false;
+        _left = now; // What changed was somebody else's.
+        return true;
+    }
+
+    /// <summary>Our table as the kernel has it, and the number of the rule set if that stood still meanwhile.</summary>
+    private (uint? Generation, byte[]? Digest) Look()
+    {
+        var before = _rules?.GetGeneration();
+        var digest = List() is { } listing ? SHA256.HashData(Encoding.UTF8.GetBytes(listing)) : null;
+        return (_rules?.GetGeneration() == before ? before : null, digest);
+    }
 
     private Dictionary<string, PacketCount>? Counts()
     {

@@ -53,6 +53,10 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, SetLastError = true)]
     internal static partial nint recvfrom(FileDescriptor fd, byte* data, nuint length, int flags, SockAddrNl* from, uint* fromLength);
 
+    /// <summary>malloc_trim(3): gives free memory of all arenas back to the kernel.</summary>
+    [LibraryImport(Library)]
+    internal static partial int malloc_trim(nuint pad);
+
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int poll(PollFd* fds, nuint count, int timeoutMilliseconds);
 

@@ -17,6 +17,12 @@ public sealed unsafe class NftablesContext : IDisposable
     private const int SelectLimit = 1024;
 
     private readonly NftContextHandle _context;
+    /// <summary>
+    /// Characters from which on a run's memory is given back to the kernel. For a set of thousands of addresses the library takes tens of
+    /// megabytes, and malloc keeps what it frees.
+    /// </summary>
+    private const int LargeText = 32 * 1024;
+
     private readonly int _socket;
 
     private NftablesContext(NftContextHandle context, int socket)
@@ -85,6 +91,7 @@ public sealed unsafe class NftablesContext : IDisposable
 
     /// <summary>As <see cref="Run(string)"/>, with lists printed without what changes by itself, such as the values of counters (<c>nft -s</c>).</summary>
     public string RunStateless(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_STATELESS);
+
     /// <summary>As <see cref="Run(string)"/>, with handles (<c>nft -a</c>) and without what counters have counted (<c>nft -s</c>).</summary>
     public string RunWithHandles(string commands) => Run(commands, Libnftables.NFT_CTX_OUTPUT_HANDLE | Libnftables.NFT_CTX_OUTPUT_STATELESS);
 
@@ -100,6 +107,8 @@ public sealed unsafe class NftablesContext : IDisposable
         // Reading a buffer empties it for the next run, so both are read each time.
         var output = Marshal.PtrToStringUTF8((nint)Libnftables.nft_ctx_get_output_buffer(_context)) ?? "";
         var error = Marshal.PtrToStringUTF8((nint)Libnftables.nft_ctx_get_error_buffer(_context)) ?? "";
+        if (commands.Length + output.Length > LargeText)
+            _ = Libc.malloc_trim(0);
         return result == 0 ? output : throw new NftablesException(commands, error);
     }
 

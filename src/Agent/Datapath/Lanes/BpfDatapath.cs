@@ -31,6 +31,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     private readonly HostSurvey _survey = new(routes, options.ShortcutMark);
     private readonly RefusalFeed _refusals = new(time);
     private LaneProgram? _program;
+    private DesiredState? _applied;
     private string? _tunnelInOff;
     private TimeSpan? _lookAgain;
     private LanesUnavailableException? _unavailable = new("not tried yet");
@@ -82,8 +83,10 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     /// <inheritdoc/>
     public DatapathReport Apply(DesiredState desired)
     {
-        var report = kernel.Apply(desired);
         var overlay = desired.Overlays[0];
+        var admitted = Admit(desired, overlay);
+        var report = kernel.Apply(desired);
+        _applied = desired;
         if (overlay is not { Device: { } device, IsHostGw: false } || report.NoDevice is not null)
         {
             if (_unavailable?.Message != NothingToDo)
@@ -102,7 +105,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
             var containers = _shortcut.View.Endpoints.Values;
             return report with
             {
-                Changes = [.. report.Changes, .. changes],
+                Changes = [.. admitted, .. report.Changes, .. changes],
                 Followed = followed,
                 Interfaces = new HashSet<int>([.. report.Interfaces, .. containers.Select(c => c.Port), .. containers.Select(c => c.GatewayIndex)]),
                 Containers = _shortcut.Closed is null ? overlay.Subnet : null,
@@ -159,37 +162,61 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
         _program?.Dispose();
     }
 
+    /// <summary>
+    /// Before routes lead to new peers, the guard of programs that are attached knows them; also of those that an earlier agent left.
+    /// </summary>
+    private IReadOnlyList<string> Admit(DesiredState desired, OverlayNetwork overlay)
+    {
+        var isGuarding = _program is not null || (_applied is null && Directory.Exists(options.PinDirectory));
+        if (!isGuarding || ReferenceEquals(desired, _applied) || overlay is not { Device: { } device, IsHostGw: false })
+            return [];
+        try
+        {
+            return LaneMaps.Admit(Load(device), device, overlay.Direct, desired.Firewall.Guard);
+        }
+        catch (Exception e) when (e is LanesUnavailableException or NativeException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
+        {
+            // ignoring: the lanes are applied after the routes, and say why they cannot be had.
+            return [];
+        }
+    }
+
+    private LaneProgram Load(OverlayDevice device)
+    {
+        if (_program is { } loaded)
+            return loaded;
+        var program = LaneProgram.Load(options, _objects);
+        Volatile.Write(ref _program, program);
+        _refusals.Follow(program.Refusals, routes.FindLink(device.UnderlayIndex)?.Name ?? "underlay");
+        return program;
+    }
+
     private List<string> ApplyLanes(DesiredState desired, OverlayNetwork overlay, OverlayDevice device, List<string> followed)
     {
         // One device: IPv4. The maps' addresses have room for both families.
-        if (_program is null)
-        {
-            _program = LaneProgram.Load(options, _objects);
-            _refusals.Follow(_program.Refusals, routes.FindLink(device.UnderlayIndex)?.Name ?? "underlay");
-        }
-
+        var program = Load(device);
         var changes = new List<string>();
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
         var containers = _shortcut.Find(device);
         var survey = _survey.Look(
             device, [.. containers.Endpoints.Values.Select(c => c.Port)], FirewallRules.TableName(options.Instance),
-            new HashSet<uint>([_program.OverlayOut.Id, _program.UnderlayIn.Id, .. _shortcut.Programs, .. _hooks.Programs]), _hooks.Slot);
+            new HashSet<uint>([program.OverlayOut.Id, program.UnderlayIn.Id, .. _shortcut.Programs, .. _hooks.Programs]), _hooks.Slot);
         _lookAgain = survey.ChangesSilently ? SilentInterval : null;
         Volatile.Write(ref _tunnelInOff, options.TunnelIn is OverlayTunnelIn.Driver ? "the driver decapsulates (--tunnel-in)" : survey.TunnelInOff is [var hidden, ..] ? hidden : null);
         if (survey.LanesOff is [var culprit, ..])
             throw new LanesUnavailableException(culprit) { Remedy = "the message says what; the agent notices" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        var maps = LaneMaps.Apply(_program, device, overlay.Direct, index, _tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, desired.Firewall.Guard, desired.MayPrune);
+        var maps = LaneMaps.Apply(program, device, overlay.Direct, index, _tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, desired.Firewall.Guard, desired.MayPrune);
         changes.AddRange(maps.Changes);
         _full = maps.Full;
-        changes.AddRange(_shortcut.Apply(_program, _objects, device, containers, survey, followed));
+        changes.AddRange(_shortcut.Apply(program, _objects, device, containers, survey, followed));
         // Links last: a program runs only when the maps say what it needs.
-        if (_hooks.Ensure(_shortcut.UnderlayIn ?? _program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, _program.Directory) is { } inbound)
+        if (_hooks.Ensure(_shortcut.UnderlayIn ?? program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, program.Directory) is { } inbound)
             changes.Add(inbound);
-        if (_hooks.Ensure(_program.OverlayOut, index, TcxHook.Egress, _program.Directory) is { } outbound)
+        if (_hooks.Ensure(program.OverlayOut, index, TcxHook.Egress, program.Directory) is { } outbound)
             changes.Add(outbound);
-        changes.AddRange(_hooks.TakeOver(_program.Directory));
+        changes.AddRange(_hooks.TakeOver(program.Directory));
         return changes;
     }
 

@@ -17,25 +17,25 @@ internal static class LaneMaps
 {
     private const string PortRange = "/proc/sys/net/ipv4/ip_local_port_range";
 
+    /// <summary>
+    /// Puts in what is new of an overlay's peers, and nothing else: to be called before routes lead to them, or the guard would refuse their
+    /// first answers.
+    /// </summary>
+    public static IReadOnlyList<string> Admit(LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, GuardSpec guard)
+    {
+        var changes = new List<string>();
+        PutPeers(program, Wanted(device, direct), guard, changes, []);
+        return changes;
+    }
+
     /// <summary>Applies an overlay's peers and configuration. What does not fit into a map is left out; all else works.</summary>
     public static LaneMapReport Apply(
         LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, int deviceIndex, OverlayTunnelIn tunnelIn, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var leftOut = new Dictionary<BpfMap, int>();
-        var wantedVteps = guard.Vteps.ToHashSet();
-        var wantedSubnets = device.Peers.ToDictionary(p => p.Subnet, p => Value(p.Remote, p.VtepMac, OverlayTransport.Vxlan));
-        foreach (var peer in direct)
-            wantedSubnets[peer.Subnet] = Value(peer.Remote, default, OverlayTransport.Direct);
-        wantedSubnets[device.Subnet] = Value(device.Local, device.Mac, OverlayTransport.Local);
-
-        var vteps = program.Vteps.Keys<VtepKey>().Select(k => k.Address.ToIPAddress()).ToHashSet();
-        foreach (var vtep in wantedVteps.Except(vteps))
-        {
-            if (Fits(program.Vteps, leftOut, () => program.Vteps.TryAdd(VtepKey.From(vtep), default(VtepValue))))
-                changes.Add($"add {vtep} to the map of VTEPs");
-        }
-
+        var wanted = Wanted(device, direct);
+        var (vteps, subnets) = PutPeers(program, wanted, guard, changes, leftOut);
         var allowed = program.GuardAllow.Keys<SubnetKey>().Select(k => k.ToIPNetwork()).ToHashSet();
         foreach (var network in guard.Allowed.Where(n => !allowed.Contains(n)))
         {
@@ -47,17 +47,6 @@ internal static class LaneMaps
         {
             program.GuardAllow.Delete(SubnetKey.From(network));
             changes.Add($"allow senders in {network} no more");
-        }
-
-        var subnets = program.Subnets.ReadAll<SubnetKey, SubnetValue>().ToDictionary(e => e.Key.ToIPNetwork(), e => e.Value);
-        foreach (var (subnet, value) in wantedSubnets)
-        {
-            var isThere = subnets.TryGetValue(subnet, out var there);
-            if (isThere && Same(there, value))
-                continue;
-            if (!Fits(program.Subnets, leftOut, () => Set(program.Subnets, SubnetKey.From(subnet), value, isThere)))
-                continue;
-            changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
         // With a full map an unknown sender may be a peer that found no room: only count.
@@ -72,19 +61,53 @@ internal static class LaneMaps
         var report = new LaneMapReport(changes, [.. leftOut.Select(l => (l.Key.Name, l.Key.MaxEntries, l.Value))]);
         if (!mayPrune)
             return report;
-        foreach (var subnet in subnets.Keys.Where(s => !wantedSubnets.ContainsKey(s)))
+        foreach (var subnet in subnets.Keys.Where(s => !wanted.ContainsKey(s)))
         {
             program.Subnets.Delete(SubnetKey.From(subnet));
             changes.Add($"remove {subnet} from the map of subnets");
         }
 
-        foreach (var vtep in vteps.Except(wantedVteps))
+        foreach (var vtep in vteps.Except(guard.Vteps))
         {
             program.Vteps.Delete(VtepKey.From(vtep));
             changes.Add($"remove {vtep} from the map of VTEPs");
         }
 
         return report;
+    }
+
+    private static Dictionary<IPNetwork, SubnetValue> Wanted(OverlayDevice device, ImmutableArray<DirectPeer> direct)
+    {
+        var wanted = device.Peers.ToDictionary(p => p.Subnet, p => Value(p.Remote, p.VtepMac, OverlayTransport.Vxlan));
+        foreach (var peer in direct)
+            wanted[peer.Subnet] = Value(peer.Remote, default, OverlayTransport.Direct);
+        wanted[device.Subnet] = Value(device.Local, device.Mac, OverlayTransport.Local);
+        return wanted;
+    }
+
+    /// <summary>Adds nodes, then what leads to them; returns what was in the maps before.</summary>
+    private static (HashSet<IPAddress> Vteps, Dictionary<IPNetwork, SubnetValue> Subnets) PutPeers(
+        LaneProgram program, Dictionary<IPNetwork, SubnetValue> wanted, GuardSpec guard, List<string> changes, Dictionary<BpfMap, int> leftOut)
+    {
+        var vteps = program.Vteps.Keys<VtepKey>().Select(k => k.Address.ToIPAddress()).ToHashSet();
+        foreach (var vtep in guard.Vteps.Where(v => !vteps.Contains(v)))
+        {
+            if (Fits(program.Vteps, leftOut, () => program.Vteps.TryAdd(VtepKey.From(vtep), default(VtepValue))))
+                changes.Add($"add {vtep} to the map of VTEPs");
+        }
+
+        var subnets = program.Subnets.ReadAll<SubnetKey, SubnetValue>().ToDictionary(e => e.Key.ToIPNetwork(), e => e.Value);
+        foreach (var (subnet, value) in wanted)
+        {
+            var isThere = subnets.TryGetValue(subnet, out var there);
+            if (isThere && Same(there, value))
+                continue;
+            if (!Fits(program.Subnets, leftOut, () => Set(program.Subnets, SubnetKey.From(subnet), value, isThere)))
+                continue;
+            changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
+        }
+
+        return (vteps, subnets);
     }
 
     /// <summary>Writes to a map; what finds no room is counted.</summary>
