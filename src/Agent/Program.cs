@@ -9,13 +9,8 @@ if (args is ["agent", ..])
     return await AgentCommand.RunAsync(args[1..]).ConfigureAwait(false);
 if (args is ["cleanup", ..])
     return CleanupCommand.Run(args[1..]);
-if (args is ["-version" or "--version", ..])
-{
-    Console.WriteLine(StatusReporter.Version);
-    return ExitCodes.Success;
-}
-
-if (args is [['-', _, ..], ..] && args[0] is not ("-h" or "-?" or "--help"))
+// Before the first flag there may stand what a unit made of a variable that is not set, or did not expand.
+if (args is [['-', _, ..] or "" or ['$', ..], ..] && args[0] is not ("-h" or "-?" or "--help"))
     return await AgentCommand.RunAsync(args).ConfigureAwait(false);
 
 var version = new Command("version", "Print the version.");

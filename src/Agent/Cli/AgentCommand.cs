@@ -24,15 +24,23 @@ internal static class AgentCommand
     {
         if (arguments.Any(a => a is "-h" or "-help" or "--help"))
         {
-            Console.WriteLine("Usage: accelerated agent [flags]\n\nRuns the agent. Flags are flannel's, with one or two dashes; each also as FLANNELD_NAME in the environment.\n");
+            Console.WriteLine("Usage: accelerated agent [flags]\n\nRuns the agent. Flags are flannel's, with one or two dashes; each also as ACCELERATED_NAME\nor FLANNELD_NAME in the environment; FLANNEL_OPTIONS, FLANNEL_ETCD … of flannel's packages are read too (docs/flags.md).\n");
             foreach (var line in new AgentFlags().Help())
                 Console.WriteLine(line);
             return ExitCodes.Success;
         }
 
+        var flags = new AgentFlags();
         try
         {
-            var options = new AgentFlags().Read(arguments, Environment.GetEnvironmentVariable);
+            flags.Parse(arguments, Environment.GetEnvironmentVariable);
+            if (flags.AsksForVersion)
+            {
+                Console.WriteLine(StatusReporter.Version);
+                return ExitCodes.Success;
+            }
+
+            var options = flags.Options();
             if (!ProcessCapabilities.Has(Capability.NetAdmin))
                 return Refuse("this needs root, or the capability CAP_NET_ADMIN: run it with sudo or as a systemd service", ExitCodes.Failure);
             using var routes = RouteSocket.Open();
@@ -46,7 +54,7 @@ internal static class AgentCommand
         }
         catch (EtcdOptionsException e)
         {
-            return Refuse(e.Message, ExitCodes.Usage);
+            return Refuse(flags.Explain(e), ExitCodes.Usage);
         }
         catch (UnderlayException e)
         {

@@ -15,7 +15,8 @@ namespace Accelerated.Agent.Cli;
 /// <summary>The flags of <c>accelerated agent</c>: flannel's, by the same names and defaults, and our own.</summary>
 internal sealed partial class AgentFlags
 {
-    private const string EnvironmentPrefix = "FLANNELD_";
+    /// <summary>Ours wins over flannel's.</summary>
+    private static readonly string[] EnvironmentPrefixes = ["ACCELERATED_", "FLANNELD_"];
     private const int MinutesPerDay = 24 * 60;
 
     private readonly GoFlagSet _set = new();
@@ -25,7 +26,8 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _healthIP, _healthPort, _verbosity;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _healthIP, _healthPort, _verbosity, _version;
+    private readonly (string Name, GoFlag? Flag, string Description)[] _variables;
 
     /// <summary>The flags at their defaults.</summary>
     public AgentFlags()
@@ -64,6 +66,16 @@ internal sealed partial class AgentFlags
         _healthIP = Text("healthz-ip", "0.0.0.0", "0.0.0.0", "where /healthz and /readyz listen");
         _healthPort = Number("healthz-port", "0", "8471", "port of /healthz and /readyz; 0 is none");
         _verbosity = Number("v", "0", "4", "more detail in the log when above 0");
+        _version = Boolean("version", "false", "print the version and end");
+        // The newer of two names first: flannel's start script took the older one only without it.
+        _variables =
+        [
+            ("FLANNEL_OPTIONS", null, "any flags, split into words as a shell does"),
+            ("FLANNEL_ETCD_ENDPOINTS", _endpoints, "the value of `--etcd-endpoints`, or flags"),
+            ("FLANNEL_ETCD", _endpoints, "the same, an older name"),
+            ("FLANNEL_ETCD_PREFIX", _prefix, "the value of `--etcd-prefix`, or flags"),
+            ("FLANNEL_ETCD_KEY", _prefix, "the same, an older name"),
+        ];
 
         Accepted(Number("iptables-resync", "5", "5", ""), "rules are watched and repaired at once, there is no polling");
         Accepted(Text("vmodule", "", "", ""), "per-file log levels are a glog feature; use -v");
@@ -78,13 +90,51 @@ internal sealed partial class AgentFlags
         Refused(Text("public-ipv6", "", "", ""), "IPv6 is not supported in this version: remove the flag");
     }
 
-    /// <summary>Reads command line and environment; the command line wins.</summary>
+    /// <summary>Whether <c>--version</c> was given; known after <see cref="Parse"/>.</summary>
+    public bool AsksForVersion => _version.IsTrue;
+
+    /// <summary>Reads command line and environment and checks every value: <see cref="Parse"/> and <see cref="Options"/>.</summary>
     /// <exception cref="CommandLineException">Names the flag or variable and the remedy.</exception>
-    /// <exception cref="EtcdOptionsException">The same, for what the etcd client checks itself.</exception>
     public AgentOptions Read(IReadOnlyList<string> arguments, Func<string, string?> environment)
     {
+        Parse(arguments, environment);
+        return Options();
+    }
+
+    /// <summary>
+    /// Takes values, each from the first that has it: the command line, <c>ACCELERATED_FLAG_NAME</c>, <c>FLANNELD_FLAG_NAME</c>, and what
+    /// the environment files of flannel's packages hold, which a unit hands on by <c>EnvironmentFile=</c>.
+    /// </summary>
+    /// <exception cref="CommandLineException">Names the flag or variable and the remedy.</exception>
+    public void Parse(IReadOnlyList<string> arguments, Func<string, string?> environment)
+    {
         _set.Parse(arguments);
-        _set.ParseEnvironment(environment, EnvironmentPrefix);
+        foreach (var prefix in EnvironmentPrefixes)
+            _set.ParseEnvironment(environment, prefix);
+        foreach (var (name, flag, _) in _variables)
+        {
+            if (environment(name)?.Trim() is not { Length: > 0 } value)
+                continue;
+            // In FLANNEL_ETCD people have "http://…" and "-etcd-endpoints=http://…", as their unit wants it.
+            if (flag is null || value.TrimStart('"', '\'')[0] == '-')
+                _set.ParseLine(name, value);
+            else if (!flag.IsSet)
+                flag.Set(Unquoted(name, value), name);
+        }
+    }
+
+    /// <summary>An error of the etcd client, which only knows flags, with the variable that gave the flag its value.</summary>
+    public string Explain(EtcdOptionsException error)
+    {
+        var flag = _set.Flags.FirstOrDefault(f => error.Message.StartsWith($"--{f.Name}", StringComparison.Ordinal)
+            && (error.Message.Length == f.Name.Length + 2 || error.Message[f.Name.Length + 2] is '=' or ' ' or ':' or ','));
+        return flag is null ? error.Message : flag.Origin + error.Message[(flag.Name.Length + 2)..];
+    }
+
+    /// <summary>What was asked for, after <see cref="Parse"/>.</summary>
+    /// <exception cref="CommandLineException">Names the flag or variable and the remedy.</exception>
+    public AgentOptions Options()
+    {
         foreach (var (flag, reason) in _refused)
         {
             if (flag.IsBoolean ? flag.IsTrue : flag.Value != flag.Default)
@@ -111,7 +161,11 @@ internal sealed partial class AgentFlags
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
             Health = Health(),
             Verbose = _verbosity.Number > 0,
-            Notices = [.. _accepted.Where(a => a.Flag.IsSet).Select(a => $"{a.Flag.Origin} has no effect: {a.Notice}")],
+            Notices =
+            [
+                .. _accepted.Where(a => a.Flag.IsSet).Select(a => $"{a.Flag.Origin} has no effect: {a.Notice}"),
+                .. _set.Unexpanded.Select(u => $"{u} is left out: nobody expanded the variable, so it is read from the environment if it is there"),
+            ],
         };
     }
 
@@ -138,7 +192,35 @@ internal sealed partial class AgentFlags
         }
     }
 
+    /// <summary>The variables of flannel's environment files as the table in docs/flags.md has them.</summary>
+    public IEnumerable<string> VariableTable() => _variables.Select(v => $"| `{v.Name}` | {v.Description} |");
+
+    /// <summary>Docker's --env-file leaves quotes where they are, and lists are written with and without commas.</summary>
+    private static string Unquoted(string variable, string value)
+    {
+        try
+        {
+            return string.Join(',', CommandWords.Split(value));
+        }
+        catch (CommandLineException e)
+        {
+            throw new CommandLineException($"{variable}: {e.Message}", e);
+        }
+    }
+
     private EtcdClientOptions ReadEtcd()
+    {
+        try
+        {
+            return Etcd();
+        }
+        catch (EtcdOptionsException e)
+        {
+            throw new CommandLineException(Explain(e), e);
+        }
+    }
+
+    private EtcdClientOptions Etcd()
     {
         var tls = new[] { _caFile, _certFile, _keyFile }.Any(f => f.Value.Length > 0);
         return new EtcdClientOptions

@@ -15,7 +15,7 @@ internal sealed record GoFlag(string Name, GoFlagKind Kind, string Default, stri
     /// <summary>Whether it was given, on the command line or in the environment.</summary>
     public bool IsSet => _values.Count > 0;
 
-    /// <summary>Where the value came from, for errors: <c>--iface</c> or <c>FLANNELD_IFACE</c>.</summary>
+    /// <summary>Where the value came from, for errors: <c>--iface</c>, <c>FLANNELD_IFACE</c> or <c>FLANNEL_OPTIONS: --iface</c>.</summary>
     public string Origin { get; private set; } = "--" + Name;
 
     /// <summary>Takes no value of its own.</summary>
@@ -34,9 +34,13 @@ internal sealed record GoFlag(string Name, GoFlagKind Kind, string Default, stri
     public int Number => int.Parse(Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
     /// <summary>Takes a value.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="origin">The flag or variable that gives it.</param>
+    /// <param name="variable">The variable whose text that flag stands in, or null.</param>
     /// <exception cref="CommandLineException">It is not of the flag's kind.</exception>
-    public void Set(string value, string origin)
+    public void Set(string value, string origin, string? variable = null)
     {
+        origin = variable is null ? origin : $"{variable}: {origin}";
         Origin = origin;
         if (Kind == GoFlagKind.Boolean && !TryBoolean(value, out _))
             throw new CommandLineException($"{origin}={value}: expected true or false");

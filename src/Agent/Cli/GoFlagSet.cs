@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace Accelerated.Agent.Cli;
 
@@ -6,14 +7,19 @@ namespace Accelerated.Agent.Cli;
 /// Parses a command line as Go's flag package does, because flannel's unit files and environment files are written for that:
 /// one or two dashes, <c>-flag=value</c> or <c>-flag value</c>, booleans bare or <c>=1/=t/=true/=0/=f/=false</c>, parsing ends at
 /// <c>--</c> or at the first word that is no flag, of a repeated flag the last wins. Differences: a word that is no flag is an error,
-/// since flannel would silently ignore whatever follows it.
+/// since flannel would silently ignore whatever follows it; an empty word is none (a unit's <c>${FLANNEL_ETCD}</c> that is not set), nor is
+/// a variable of flannel's that nobody expanded: it is read from the environment.
 /// </summary>
-internal sealed class GoFlagSet
+internal sealed partial class GoFlagSet
 {
     private readonly SortedDictionary<string, GoFlag> _flags = new(StringComparer.Ordinal);
+    private readonly List<string> _unexpanded = [];
 
     /// <summary>The flags, by name.</summary>
     public IReadOnlyCollection<GoFlag> Flags => _flags.Values;
+
+    /// <summary>Arguments that were left out because they name a variable that nobody expanded, such as <c>$FLANNEL_OPTIONS</c>.</summary>
+    public IReadOnlyList<string> Unexpanded => _unexpanded;
 
     /// <summary>Adds a flag.</summary>
     public GoFlag Add(GoFlag flag)
@@ -24,11 +30,52 @@ internal sealed class GoFlagSet
 
     /// <summary>Sets flags from arguments.</summary>
     /// <exception cref="CommandLineException">Names the argument at fault.</exception>
-    public void Parse(IReadOnlyList<string> arguments)
+    public void Parse(IReadOnlyList<string> arguments) => Parse(arguments, (flag, value) => flag.Set(value, $"--{flag.Name}"));
+
+    /// <summary>Sets flags that are not set yet from a variable that holds a part of a command line.</summary>
+    /// <exception cref="CommandLineException">Begins with the variable.</exception>
+    public void ParseLine(string variable, string line)
+    {
+        var decided = _flags.Values.Where(f => f.IsSet).Select(f => f.Name).ToHashSet(StringComparer.Ordinal);
+        try
+        {
+            Parse(CommandWords.Split(line), (flag, value) =>
+            {
+                if (!decided.Contains(flag.Name))
+                    flag.Set(value, $"--{flag.Name}", variable);
+            });
+        }
+        catch (CommandLineException e)
+        {
+            throw e.Message.StartsWith(variable, StringComparison.Ordinal) ? e : new CommandLineException($"{variable}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Sets flags that the command line did not from the environment: <c>PREFIX_FLAG_NAME</c>. Empty variables are ignored.</summary>
+    /// <exception cref="CommandLineException">Names the variable at fault.</exception>
+    public void ParseEnvironment(Func<string, string?> variable, string prefix)
+    {
+        foreach (var flag in _flags.Values)
+        {
+            var name = prefix + flag.Name.Replace('-', '_').ToUpperInvariant();
+            if (!flag.IsSet && variable(name) is { Length: > 0 } value)
+                flag.Set(value, name);
+        }
+    }
+
+    private void Parse(IReadOnlyList<string> arguments, Action<GoFlag, string> set)
     {
         for (var i = 0; i < arguments.Count; i++)
         {
             var argument = arguments[i];
+            if (argument.Length == 0)
+                continue;
+            if (UnexpandedVariable().IsMatch(argument))
+            {
+                _unexpanded.Add(argument);
+                continue;
+            }
+
             if (argument == "--")
             {
                 if (i + 1 < arguments.Count)
@@ -45,26 +92,19 @@ internal sealed class GoFlagSet
             var name = (equals < 0 ? body : body[..equals]).ToString();
             if (!_flags.TryGetValue(name, out var flag))
                 throw Unknown(name);
+            string value;
             if (equals >= 0)
-                flag.Set(body[(equals + 1)..].ToString(), $"--{name}");
+                value = body[(equals + 1)..].ToString();
             else if (flag.IsBoolean)
-                flag.Set("true", $"--{name}");
+                value = "true";
             else if (++i < arguments.Count)
-                flag.Set(arguments[i], $"--{name}");
+                value = arguments[i];
             else
                 throw new CommandLineException($"--{name} needs a value: write --{name}={flag.Placeholder}");
-        }
-    }
-
-    /// <summary>Sets flags that the command line did not from the environment: <c>PREFIX_FLAG_NAME</c>. Empty variables are ignored.</summary>
-    /// <exception cref="CommandLineException">Names the variable at fault.</exception>
-    public void ParseEnvironment(Func<string, string?> variable, string prefix)
-    {
-        foreach (var flag in _flags.Values)
-        {
-            var name = prefix + flag.Name.Replace('-', '_').ToUpperInvariant();
-            if (!flag.IsSet && variable(name) is { Length: > 0 } value)
-                flag.Set(value, name);
+            if (UnexpandedVariable().IsMatch(value))
+                _unexpanded.Add($"--{name}={value}");
+            else
+                set(flag, value);
         }
     }
 
@@ -96,4 +136,8 @@ internal sealed class GoFlagSet
 
         return row[b.Length];
     }
+
+    // Flannel's own only: a dollar may well stand in a pattern.
+    [GeneratedRegex(@"\A\$(?:FLANNELD?_[A-Z_]+|\{FLANNELD?_[A-Z_]+\})\z", RegexOptions.CultureInvariant)]
+    private static partial Regex UnexpandedVariable();
 }

@@ -15,7 +15,7 @@ public sealed class AgentFlagsTests
         "-ip-masq-fully-random-disable", "-iptables-resync=5", "-iptables-forward-rules=false", "-ip-blackhole-route=false", "-healthz-ip=127.0.0.1",
         "-healthz-port=0", "-healthz-port=8471", "-kube-subnet-mgr=false", "-kube-subnet-mgr=0", "-kube-api-url=", "-kube-annotation-prefix=flannel.alpha.coreos.com",
         "-kubeconfig-file=", "-net-config-path=/etc/kube-flannel/net-conf.json", "-set-node-network-unavailable=true", "-v=0", "-vmodule=",
-        "-log_backtrace_at=:0",
+        "-log_backtrace_at=:0", "-version=false",
     ];
 
     // Argument or VARIABLE=value, the whole message.
@@ -148,6 +148,116 @@ public sealed class AgentFlagsTests
         Assert.Equal(("root", "secret"), (options.Etcd.Username, options.Etcd.Password));
         Assert.Equal("/run/flannel/subnet.env", options.SubnetFile);
         Assert.False(options.Firewall.AcceptForwarded);
+    }
+
+    // The environment files of flannel's packages ("How people run it"), the command line of the unit that goes with each, and what comes of it.
+    public static TheoryData<string, string, string> PackagedFiles => new()
+    {
+        // Nothing of it on the command line.
+        { "FLANNEL_ETCD=http://10.0.0.1:2379|FLANNEL_ETCD_KEY=/atomic.io/network|FLANNEL_OPTIONS=--ip-masq", "", "http://10.0.0.1:2379/ /atomic.io/network masq" },
+        { "FLANNEL_ETCD_ENDPOINTS=http://10.0.0.1:2379,http://10.0.0.2:2379|FLANNEL_ETCD_PREFIX=/atomic.io/network", "",
+            "http://10.0.0.1:2379/ http://10.0.0.2:2379/ /atomic.io/network" },
+        { "FLANNEL_ETCD=-etcd-endpoints=http://10.0.0.1:2379", "", "http://10.0.0.1:2379/ /coreos.com/network" },
+        { "FLANNEL_ETCD=-etcd-endpoints=http://10.0.0.1:2379 -etcd-prefix=/x|FLANNEL_OPTIONS=", "", "http://10.0.0.1:2379/ /x" },
+        { "FLANNEL_ETCD=\"http://10.0.0.1:2379\"", "", "http://10.0.0.1:2379/ /coreos.com/network" },
+        { "FLANNEL_ETCD=http://10.0.0.1:2379, http://10.0.0.2:2379", "", "http://10.0.0.1:2379/ http://10.0.0.2:2379/ /coreos.com/network" },
+        { "FLANNEL_OPTIONS=--etcd-endpoints=http://a:1,http://b:2 -ip-masq -iface='eth1' -iface eth2 --public-ip=203.0.113.7", "",
+            "http://a:1/ http://b:2/ /coreos.com/network masq eth1,eth2 203.0.113.7" },
+
+        // -etcd-endpoints=${FLANNEL_ETCD} $FLANNEL_OPTIONS and ${FLANNEL_ETCD} $FLANNEL_OPTIONS, expanded by systemd: the same.
+        { "FLANNEL_ETCD=http://a:1|FLANNEL_OPTIONS=--ip-masq -iface=eth1 -iface=eth2", "-etcd-endpoints=http://a:1|--ip-masq|-iface=eth1|-iface=eth2",
+            "http://a:1/ /coreos.com/network masq eth1,eth2" },
+        { "FLANNEL_ETCD=-etcd-endpoints=http://a:1|FLANNEL_OPTIONS=-iface=eth1", "-etcd-endpoints=http://a:1|-iface=eth1", "http://a:1/ /coreos.com/network eth1" },
+
+        // Not expanded, or empty.
+        { "FLANNEL_ETCD=http://a:1|FLANNEL_OPTIONS=--ip-masq", "-etcd-endpoints=${FLANNEL_ETCD}|$FLANNEL_OPTIONS", "http://a:1/ /coreos.com/network masq" },
+        { "FLANNEL_ETCD=-etcd-endpoints=http://a:1", "${FLANNEL_ETCD}||", "http://a:1/ /coreos.com/network" },
+        { "FLANNEL_ETCD=|FLANNEL_ETCD_KEY= |FLANNEL_OPTIONS=\t", "--etcd-endpoints=http://a:1|", "http://a:1/ /coreos.com/network" },
+
+        // Who wins.
+        { "FLANNEL_ETCD=http://d:4|FLANNEL_ETCD_ENDPOINTS=http://c:3|FLANNEL_OPTIONS=-etcd-endpoints=http://b:2|FLANNELD_ETCD_ENDPOINTS=http://a:1", "",
+            "http://a:1/ /coreos.com/network" },
+        { "FLANNEL_ETCD=http://d:4|FLANNEL_ETCD_ENDPOINTS=http://c:3|FLANNEL_OPTIONS=-etcd-endpoints=http://b:2", "", "http://b:2/ /coreos.com/network" },
+        { "FLANNEL_ETCD=http://d:4|FLANNEL_ETCD_ENDPOINTS=http://c:3", "", "http://c:3/ /coreos.com/network" },
+        { "FLANNEL_ETCD_KEY=/d|FLANNEL_ETCD_PREFIX=/c|FLANNEL_ETCD=http://d:4", "", "http://d:4/ /c" },
+        { "FLANNELD_ETCD_PREFIX=/b|ACCELERATED_ETCD_PREFIX=/a|FLANNEL_ETCD=http://d:4", "", "http://d:4/ /a" },
+        { "FLANNELD_ETCD_PREFIX=/b|ACCELERATED_ETCD_PREFIX=/a|FLANNEL_ETCD=http://d:4", "-etcd-prefix=/line", "http://d:4/ /line" },
+        { "FLANNEL_OPTIONS=-iface=eth1 -ip-masq|FLANNEL_ETCD=http://d:4", "-iface=eth9|--ip-masq=false", "http://d:4/ /coreos.com/network eth9" },
+    };
+
+    public static TheoryData<string, string> BadFiles => new()
+    {
+        { "FLANNEL_OPTIONS=--ip-masq=maybe", "FLANNEL_OPTIONS: --ip-masq=maybe: expected true or false" },
+        { "FLANNEL_OPTIONS=--public-ip=host", "FLANNEL_OPTIONS: --public-ip=host: expected an IPv4 address" },
+        { "FLANNEL_OPTIONS=-ifcae=eth0", "FLANNEL_OPTIONS: --ifcae is not a flag of the agent: did you mean --iface? (accelerated agent --help lists them)" },
+        { "FLANNEL_OPTIONS=--iface='eth0", "FLANNEL_OPTIONS: a quote (') is not closed" },
+        { "FLANNEL_OPTIONS=--kube-subnet-mgr",
+            "FLANNEL_OPTIONS: --kube-subnet-mgr=true: subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node" },
+        { "FLANNEL_ETCD_KEY=atomic.io", "FLANNEL_ETCD_KEY=atomic.io: expected a path like /coreos.com/network" },
+        { "FLANNEL_ETCD=-etcd=http://a:1", "FLANNEL_ETCD: --etcd is not a flag of the agent (accelerated agent --help lists them)" },
+        { "ACCELERATED_DATAPATH=fast", "ACCELERATED_DATAPATH=fast: expected auto, bpf or kernel" },
+    };
+
+    [Theory]
+    [MemberData(nameof(PackagedFiles))]
+    public void Read_OfFlannelsPackagedFiles_UnderstandsThem(string variables, string arguments, string expected)
+    {
+        var options = new AgentFlags().Read(arguments.Split('|'), Variables(variables.Split('|')));
+
+        Assert.Equal(expected, string.Join(' ', (IEnumerable<object>)
+        [
+            .. options.Etcd.Endpoints, options.EtcdPrefix, .. options.Firewall.Masquerade ? ["masq"] : Array.Empty<string>(),
+            .. options.Underlay.Interfaces.Count > 0 ? [string.Join(',', options.Underlay.Interfaces)] : Array.Empty<string>(),
+            .. options.Underlay.PublicIP is { } ip ? [ip] : Array.Empty<object>(),
+        ]));
+    }
+
+    [Theory]
+    [MemberData(nameof(BadFiles))]
+    public void Read_OfAnErrorInAPackagedFile_NamesTheVariable(string variable, string expected) =>
+        Assert.Equal(expected, Assert.Throws<CommandLineException>(() => new AgentFlags().Read([], Variables(variable))).Message);
+
+    [Theory]
+    [InlineData("FLANNEL_ETCD=ftp://a:1", "FLANNEL_ETCD")]
+    [InlineData("FLANNEL_OPTIONS=-etcd-endpoints=ftp://a:1", "FLANNEL_OPTIONS: --etcd-endpoints")]
+    [InlineData("FLANNELD_ETCD_ENDPOINTS=ftp://a:1", "FLANNELD_ETCD_ENDPOINTS")]
+    public void Read_OfABadEndpointInAVariable_NamesIt(string variable, string expected)
+    {
+        var e = Assert.Throws<CommandLineException>(() => new AgentFlags().Read([], Variables(variable)));
+
+        Assert.StartsWith(expected, e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("---", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Explain_OfAnErrorOfTheClient_NamesWhereTheValueCameFrom()
+    {
+        var flags = new AgentFlags();
+        flags.Parse(["--etcd-keyfile=/k"], Variables("FLANNEL_OPTIONS=-etcd-certfile=/c"));
+
+        Assert.Equal("FLANNEL_OPTIONS: --etcd-certfile=/c needs", flags.Explain(new EtcdOptionsException("--etcd-certfile=/c needs")));
+        Assert.Equal("--etcd-keyfile=/k needs", flags.Explain(new EtcdOptionsException("--etcd-keyfile=/k needs")));
+        Assert.Equal("something else", flags.Explain(new EtcdOptionsException("something else")));
+    }
+
+    [Fact]
+    public void Read_OfAVariableThatNobodyExpanded_SaysSo() =>
+        Assert.Equal(
+            ["$FLANNEL_OPTIONS is left out: nobody expanded the variable, so it is read from the environment if it is there"],
+            Read("$FLANNEL_OPTIONS").Notices);
+
+    [Theory]
+    [InlineData("--version", true)]
+    [InlineData("-version", true)]
+    [InlineData("-version=true", true)]
+    [InlineData("--version=false", false)]
+    [InlineData("--ip-masq", false)]
+    public void Parse_OfVersion_IsKnownWhateverElseIsWrong(string argument, bool expected)
+    {
+        var flags = new AgentFlags();
+        flags.Parse(["--public-ip=nonsense", argument], _ => null);
+
+        Assert.Equal(expected, flags.AsksForVersion);
     }
 
     [Theory]

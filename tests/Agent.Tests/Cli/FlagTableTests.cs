@@ -14,4 +14,9 @@ public sealed class FlagTableTests
 
         Assert.Equal(expected, found);
     }
+
+    [Fact]
+    public void Document_HasEveryVariableInTheOrderOfTheCode() => Assert.Equal(
+        new AgentFlags().VariableTable(),
+        File.ReadLines(Path.Combine(AppContext.BaseDirectory, "docs", "flags.md")).Where(l => l.StartsWith("| `FLANNEL_", StringComparison.Ordinal)));
 }

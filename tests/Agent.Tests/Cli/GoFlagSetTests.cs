@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Accelerated.Agent.Cli;
 
 namespace Accelerated.Agent.Tests.Cli;
@@ -44,13 +45,43 @@ public sealed class GoFlagSetTests
         { "--many=a|-many|b|--many=a", "many=a,b,a" },
         { "--yes|--", "yes=true" },
         { "--", "" },
+
+        // What a unit makes of a variable that is not set, or leaves of one that it does not expand.
+        { "|--yes||--text=a|", "text=a yes=true" },
+        { "$FLANNEL_OPTIONS|--yes", "yes=true" },
+        { "--yes|${FLANNEL_ETCD}|--text=a", "text=a yes=true" },
+        { "--text=${FLANNEL_ETCD}|--yes", "yes=true" },
+        { "--text|$FLANNELD_ETCD_PREFIX|--yes", "yes=true" },
+        { "--text=$", "text=$" },
+        { "--text=$HOME", "text=$HOME" },
+        { "--many=eth$", "many=eth$" },
+    };
+
+    // A variable's text, the words between bars.
+    public static TheoryData<string, string> Lines => new()
+    {
+        { "", "" },
+        { " \t\n", "" },
+        { "--yes -number=4", "--yes|-number=4" },
+        { "  --yes\t-number 4\n", "--yes|-number|4" },
+        { "--text=\"a b\" -x", "--text=a b|-x" },
+        { "\"--text=a b\" '-x y'", "--text=a b|-x y" },
+        { "--text='a \"b\"'", "--text=a \"b\"" },
+        { "--text=\"it's\"", "--text=it's" },
+        { "--text=''", "--text=" },
+        { "'' \"\"", "|" },
+        { "a\\ b", "a b" },
+        { "--many=^10\\\\.1", "--many=^10\\.1" },
+        { "--many='^10\\.1'", "--many=^10\\.1" },
+        { "--many=\"^10\\.1 \\\" \\$\"", "--many=^10\\.1 \" $" },
+        { "'a'\"b\"c", "abc" },
+        { "a\\", "a\\" },
     };
 
     public static TheoryData<string, string> Refused => new()
     {
         { "word", $"\"word\" is not a flag: {IsNoFlag}" },
         { "--yes|false", $"\"false\" is not a flag: {IsNoFlag}" }, // flannel ignores whatever follows it.
-        { "--yes||--text=a", $"\"\" is not a flag: {IsNoFlag}" },
         { "-", $"\"-\" is not a flag: {IsNoFlag}" },
         { "--|word", $"\"word\" is not a flag: {IsNoFlag}" },
         { "---text=a", "---text=a is not a flag: flags look like --iface=eth0" },
@@ -111,6 +142,41 @@ public sealed class GoFlagSetTests
     [InlineData("P_NUMBER", "many", "P_NUMBER=many: expected a whole number")]
     public void ParseEnvironment_OfABadValue_NamesTheVariable(string name, string value, string expected) =>
         Assert.Equal(expected, Assert.Throws<CommandLineException>(() => NewSet().ParseEnvironment(Variables((name, value)), "P_")).Message);
+
+    [Theory]
+    [MemberData(nameof(Lines))]
+    public void Split_OfALine_IsAsAShellDoesIt(string line, string expected)
+    {
+        Assert.Equal(expected, string.Join('|', CommandWords.Split(line)));
+
+        // The shell itself, as the reference (it would take a trailing backslash for a line that goes on).
+        if (!line.EndsWith('\\') && !line.Contains('\n'))
+        {
+            using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", $"for w in {line}; do printf '|%s' \"$w\"; done"]) { RedirectStandardOutput = true })!;
+            Assert.Equal(CommandWords.Split(line).Count == 0 ? "" : "|" + expected, shell.StandardOutput.ReadToEnd());
+        }
+    }
+
+    [Theory]
+    [InlineData("--text='a", "P: a quote (') is not closed")]
+    [InlineData("--text=\"a'", "P: a quote (\") is not closed")]
+    [InlineData("--txet=a", "P: --txet is not a flag of the agent: did you mean --text? (accelerated agent --help lists them)")]
+    [InlineData("--number=four", "P: --number=four: expected a whole number")]
+    [InlineData("--number", "P: --number needs a value: write --number=4")]
+    [InlineData("word", $"P: \"word\" is not a flag: {IsNoFlag}")]
+    public void ParseLine_OfSomethingWrong_NamesTheVariable(string line, string expected) =>
+        Assert.Equal(expected, Assert.Throws<CommandLineException>(() => NewSet().ParseLine("P", line)).Message);
+
+    [Fact]
+    public void ParseLine_OfFlagsThatAreSet_LeavesThemAlone()
+    {
+        var set = NewSet();
+        set.Parse(["--text=line", "--many=a"]);
+        set.ParseLine("P", "--text=variable --many=b --many=c --number=3 -number 4 --two-words='x y'");
+
+        Assert.Equal("many=a number=4 text=line two-words=x y", InWords(set));
+        Assert.Equal(["--many", "P: --number", "--text", "P: --two-words", "--yes"], set.Flags.Select(f => f.Origin));
+    }
 
     [Fact]
     public void Parse_OfAnyWords_ThrowsNothingElse() => Rounds.Run(20_000, random =>
