@@ -119,7 +119,7 @@ internal sealed class LabCommands(string labName)
             start.ArgumentList.Add(word);
 
         // What the caller's shell or service manager says to an agent of its own is not meant for the lab's.
-        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("FLANNELD_", StringComparison.Ordinal)).ToList())
+        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("FLANNEL", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
         start.Environment.Remove("NOTIFY_SOCKET");
         start.Environment["LC_ALL"] = "C";

@@ -43,6 +43,8 @@ internal static class AgentCommand
             var options = flags.Options();
             if (!ProcessCapabilities.Has(Capability.NetAdmin))
                 return Refuse("this needs root, or the capability CAP_NET_ADMIN: run it with sudo or as a systemd service", ExitCodes.Failure);
+            if (FlanneldProcess.FindRival(options.EtcdPrefix) is { } rival)
+                return Refuse($"{rival.Describe(options.EtcdPrefix)}. Stop it first: {rival.Remedy}", ExitCodes.Failure);
             using var routes = RouteSocket.Open();
             _ = UnderlaySelector.Select(options.Underlay, routes);
             await using var etcd = new EtcdClient(options.Etcd, TimeProvider.System);
@@ -107,6 +109,7 @@ internal static class AgentCommand
                 ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, s.GetRequiredService<PolicyWatch>(), TimeProvider.System)
                 : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()
+            .AddSingleton<FlannelWatch>()
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()
             .AddSingleton<StatusServer>()

@@ -17,8 +17,9 @@ namespace Accelerated.Agent.Node;
 /// </summary>
 /// <param name="options">The flags the agent ran with.</param>
 /// <param name="dryRun">Only say what would be done.</param>
+/// <param name="keepDevice">Leave the device with its routes, and subnet.env, to a flanneld that runs or will be started.</param>
 /// <param name="say">Gets a line for everything that is done or left.</param>
-public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string> say)
+public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevice, Action<string> say)
 {
     private readonly List<string> _failures = [];
 
@@ -31,11 +32,12 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string
         RemoveDevices(state);
         using (var firewall = new NftablesFirewall(options.Instance))
             Step($"the nftables table inet {FirewallRules.TableName(options.Instance)}", firewall.Exists, firewall.Remove);
-        Step($"{options.SubnetFile}", () => IsOurs(options.SubnetFile, state), () => File.Delete(options.SubnetFile));
+        if (!keepDevice)
+            Step($"{options.SubnetFile}", () => IsOurs(options.SubnetFile, state), () => File.Delete(options.SubnetFile));
         var kept = options.Lanes.LiberalFile;
         Step($"net.netfilter.nf_conntrack_tcp_be_liberal = 1, which was {(File.Exists(kept) ? File.ReadAllText(kept) : "")} before", () => File.Exists(kept), () => Conntrack.Restore(kept));
         RemoveFiles();
-        if (state is not null)
+        if (state is not null && !keepDevice)
             say($"left in etcd until it runs out: {state.EtcdPrefix}/subnets/{state.Subnet} (etcdctl del {state.EtcdPrefix}/subnets/{state.Subnet} ends it at once)");
         return _failures;
     }
@@ -61,7 +63,9 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, Action<string
         foreach (var link in routes.GetLinks().Where(l => l.Kind == "vxlan" && l.Name.StartsWith("flannel.", StringComparison.Ordinal)))
         {
             // Its routes, neighbours and forwarding entries go with it.
-            if (link.Name == device)
+            if (link.Name == device && keepDevice)
+                say($"left to flannel: the device {link.Name} with its routes, and {options.SubnetFile}");
+            else if (link.Name == device)
                 Step($"the device {link.Name}", () => true, () => routes.Execute(RouteRequest.DeleteLink(link.Index, link.Name)));
             else
                 say($"left alone: {link.Name} is not known to be of this agent (ip link delete {link.Name} removes it)");

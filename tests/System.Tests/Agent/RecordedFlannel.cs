@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Accelerated.Lab;
 
@@ -59,6 +60,71 @@ internal static partial class RecordedFlannel
             bridge fdb add {peerMac} dst {remote} dev flannel.1 self permanent
             """);
         await File.WriteAllTextAsync(node.SubnetFile, Text($"subnet{node.Number}.env"), TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Writes the recorded rules, beside whatever is there.</summary>
+    /// <param name="node">Node 1 or 2.</param>
+    /// <param name="tool"><c>iptables-nft</c> or <c>iptables-legacy</c>.</param>
+    public static async Task InstallRulesAsync(LabNode node, string tool = "iptables-nft") =>
+        (await node.ExecAsync([$"{tool}-restore", "--noflush"], string.Join('\n', Output(node.Number, "iptables-save").Append("")))).OrThrow();
+
+    /// <summary>
+    /// What flanneld does at its start on a host where it, or somebody in its place, has been before, step by step: the subnet lease by
+    /// PublicIP, the device compared and reused or made anew, its address, the rules, subnet.env, and per peer neighbour, forwarding entry
+    /// and route, each replaced.
+    /// </summary>
+    /// <returns>Whether it reused the device.</returns>
+    public static async Task<bool> TakeBackAsync(LabNode node, LabEtcd etcd)
+    {
+        var keys = await etcd.ListAsync(cancel: TestContext.Current.CancellationToken);
+        var own = keys.KeyOf(node);
+        var device = (await node.IpAsync("link", "show", "type", "vxlan")).SingleOrDefault(l => (string?)l["ifname"] == Overlay.Device);
+        var data = device?["linkinfo"]?["info_data"];
+        var reused = data is not null && (int)data["id"]! == 1 && (string?)data["link"] == "eth0" && (string?)data["local"] == node.Address.ToString()
+            && (int)data["port"]! == 8472 && data["group"] is null && (bool?)data["l2miss"] != true && (bool?)data["gbp"] != true;
+        if (!reused)
+        {
+            if (device is not null)
+                await node.RunAsync("ip", "link", "del", Overlay.Device);
+            await node.RunAsync("ip", "link", "add", Overlay.Device, "txqueuelen", "0", "mtu", "1450", "type", "vxlan", "id", "1", "local",
+                node.Address.ToString(), "dev", "eth0", "dstport", "8472", "nolearning");
+        }
+
+        var mac = (string)(await node.IpAsync("link", "show", "dev", Overlay.Device))[0]["address"]!;
+        var lease = (await etcd.CtlAsync("lease", "grant", "86400")).Split(' ')[1];
+        await etcd.CtlAsync("put", own.Key, LabSteps.LeaseValue(node.Address.ToString(), mac), $"--lease={lease}");
+        var subnet = own.Key[(own.Key.LastIndexOf('/') + 1)..].Split('-')[0];
+        foreach (var address in (await node.IpAsync("-4", "address", "show", "dev", Overlay.Device)).SelectMany(d => d["addr_info"]!.AsArray()))
+        {
+            if ((string?)address!["local"] != subnet)
+                await node.RunAsync("ip", "address", "del", $"{address["local"]}/{address["prefixlen"]}", "dev", Overlay.Device);
+        }
+
+        await node.RunAsync("ip", "address", "replace", $"{subnet}/32", "dev", Overlay.Device);
+        await node.RunAsync("ip", "link", "set", Overlay.Device, "up");
+        await node.RunAsync("sh", "-ec", """
+            iptables-nft -t nat -S FLANNEL-POSTRTG >/dev/null 2>&1 || iptables-nft -t nat -N FLANNEL-POSTRTG
+            iptables-nft -S FLANNEL-FWD >/dev/null 2>&1 || iptables-nft -N FLANNEL-FWD
+            iptables-nft -t nat -C POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG 2>/dev/null ||
+                iptables-nft -t nat -A POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG
+            iptables-nft -C FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD 2>/dev/null ||
+                iptables-nft -A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
+            """);
+        var rules = Output(node.Number, "iptables-save").Where(l => l is ['*', ..] or "COMMIT" || l.StartsWith(":FLANNEL", StringComparison.Ordinal)
+            || l.StartsWith("-A FLANNEL", StringComparison.Ordinal));
+        (await node.ExecAsync(["iptables-nft-restore", "--noflush"], string.Join('\n', rules.Append("")))).OrThrow();
+        await File.WriteAllTextAsync(node.SubnetFile, Text($"subnet{node.Number}.env"), TestContext.Current.CancellationToken);
+        foreach (var peer in keys.Where(k => k != own))
+        {
+            var value = JsonNode.Parse(peer.Value)!;
+            var cidr = peer.Key[(peer.Key.LastIndexOf('/') + 1)..].Replace('-', '/');
+            var (vtep, peerMac) = (cidr.Split('/')[0], (string)value["BackendData"]!["VtepMAC"]!);
+            await node.RunAsync("ip", "neighbour", "replace", vtep, "lladdr", peerMac, "dev", Overlay.Device, "nud", "permanent");
+            await node.RunAsync("bridge", "fdb", "replace", peerMac, "dst", (string)value["PublicIP"]!, "dev", Overlay.Device, "self", "permanent");
+            await node.RunAsync("ip", "route", "replace", cidr, "via", vtep, "dev", Overlay.Device, "onlink");
+        }
+
+        return reused;
     }
 
     private static List<(string, string)> ReadKeys()
