@@ -27,11 +27,15 @@ public sealed partial class ControlPlane(
         var node = UnderlaySelector.Select(options.Underlay, routes);
         var publicIP = options.PublicIP(node);
         var restored = Restore(publicIP);
+        var written = store.Current.Own?.Lease.EtcdLease ?? 0;
         var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
         var plan = CheckedPlan(config, node);
         if (config.Backend.IsAssumed)
             await RefuseBesideUdpAsync(cancellation).ConfigureAwait(false);
-        var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes));
+        var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes))
+        {
+            IsOurs = lease => IsOurs(lease, written, config.Backend, routes),
+        };
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
         store.Update(i => i with { Config = config });
         registry.Changed += keeper.Observe;
@@ -153,6 +157,14 @@ public sealed partial class ControlPlane(
         var before = leased is { BackendType: BackendConfig.HostGw, UnderstandsHostGw: true } ? BackendConfig.HostGw : BackendConfig.Vxlan;
         return new SubnetAttributes(publicIP, null, store.Current.Transport ?? before, new VtepData(backend.Vni, mac), null, UnderstandsHostGw: true);
     }
+
+    /// <summary>
+    /// Whether this node wrote a lease: it hangs on the etcd lease that the last run had; without such a run, the VTEP here has the MAC
+    /// address in it, as where flannel ran until now.
+    /// </summary>
+    private static bool IsOurs(SubnetLease lease, long written, BackendConfig backend, RouteSocket routes) => written != 0
+        ? lease.EtcdLease == written
+        : routes.FindLink(DesiredStateBuilder.DeviceName(AddressFamily.InterNetwork, backend.Vni)) is { Vxlan: not null, Address: var mac } && mac == lease.Attributes.Vtep?.Mac;
 
     private async Task<AcquiredSubnet> AcquireAsync(AcquireRequest request, CancellationToken cancellation)
     {

@@ -10,4 +10,11 @@ namespace Accelerated.Agent.Leases;
 /// <param name="Attributes">
 /// Makes the lease's value as it should be now. The argument is the value of the lease that is being adopted, or null for a new one.
 /// </param>
-public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetwork? Previous, Func<SubnetAttributes?, SubnetAttributes> Attributes);
+public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetwork? Previous, Func<SubnetAttributes?, SubnetAttributes> Attributes)
+{
+    /// <summary>
+    /// Whether anything here says that it was this node that wrote a lease with its PublicIP. Where nothing does, another node may be alive
+    /// behind it: the lease is adopted by a write of our own, which that node sees.
+    /// </summary>
+    public Func<SubnetLease, bool> IsOurs { get; init; } = _ => true;
+}

@@ -6,4 +6,8 @@ namespace Accelerated.Agent.Leases;
 /// <param name="Lease">The lease.</param>
 /// <param name="How">What had to be done, as a phrase for the log.</param>
 /// <param name="Ttl">What is left of the etcd lease, or null for a reservation, which never expires.</param>
-public sealed record AcquiredSubnet(SubnetLease Lease, string How, TimeSpan? Ttl);
+public sealed record AcquiredSubnet(SubnetLease Lease, string How, TimeSpan? Ttl)
+{
+    /// <summary>Nothing said that the lease was this node's, and it was written anew: another node may answer.</summary>
+    public bool IsClaim { get; init; }
+}

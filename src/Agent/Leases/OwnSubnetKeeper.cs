@@ -6,7 +6,8 @@ namespace Accelerated.Agent.Leases;
 
 /// <summary>
 /// Acquires the node's subnet and keeps it: keeps the etcd lease alive at a third of its TTL, and takes the subnet again when the
-/// key vanishes or no longer says what this node wrote. Peers see no event while nothing changes.
+/// key vanishes or no longer says what this node wrote. Peers see no event while nothing changes. When another writer with the same
+/// PublicIP changes the key twice within an hour, two nodes have one identity: this one stops writing and keeps its data plane.
 /// </summary>
 public sealed partial class OwnSubnetKeeper(
     SubnetLeaseStore leases, EtcdSession session, InputStore store, TimeSpan renewMargin, TimeProvider time, ILogger<OwnSubnetKeeper> log)
@@ -14,6 +15,10 @@ public sealed partial class OwnSubnetKeeper(
     /// <summary>Code of the problem shown while the network has no subnet left for this node.</summary>
     public const string NetworkFull = "network-full";
 
+    /// <summary>Code of the problem shown while another node holds the key with this node's PublicIP.</summary>
+    public const string Disputed = "lease-disputed";
+
+    private static readonly TimeSpan DisputeSpan = TimeSpan.FromHours(1);
     private static readonly TimeSpan FullPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Forever = TimeSpan.FromDays(30);
     private readonly WakeSignal _wake = new();
@@ -48,10 +53,31 @@ public sealed partial class OwnSubnetKeeper(
     /// <summary>Keeps what was acquired until cancelled.</summary>
     public async Task KeepAsync(AcquiredSubnet acquired, AcquireRequest request, CancellationToken cancellation)
     {
+        // A claim that is answered by another change is a dispute already.
+        var changed = acquired.IsClaim ? time.GetUtcNow() : (DateTimeOffset?)null;
+        var (answered, standing) = (0L, false);
         for (; ; )
         {
             await _wake.WaitAsync(UntilRenewal(acquired), time, cancellation).ConfigureAwait(false);
             var view = store.Current.Leases;
+            var other = Intruder(acquired.Lease, view);
+            if (other is not null && other.ModRevision != answered)
+            {
+                var now = time.GetUtcNow();
+                standing |= changed is { } last && now - last < DisputeSpan;
+                (changed, answered) = (now, other.ModRevision);
+                if (standing)
+                    ReportDispute(acquired.Lease, other);
+            }
+
+            if (other is null && standing)
+            {
+                standing = false;
+                store.Resolve(Disputed);
+            }
+
+            if (standing)
+                continue;
             if (!IsBehind(acquired.Lease, view) && !IsOutdated(acquired.Lease, request))
             {
                 if (!IsLost(acquired.Lease, view) && await RenewAsync(acquired, cancellation).ConfigureAwait(false) is { } renewed)
@@ -63,8 +89,22 @@ public sealed partial class OwnSubnetKeeper(
                 LogLost(acquired.Lease.Key);
             }
 
-            acquired = await ReacquireAsync(request with { Previous = acquired.Lease.Key.IPv4 }, cancellation).ConfigureAwait(false);
+            // With the value it had: another writer's VTEP MAC is not to become this node's.
+            var mine = acquired.Lease;
+            acquired = await ReacquireAsync(
+                request with { Previous = mine.Key.IPv4, Attributes = _ => request.Attributes(mine.Attributes), IsOurs = l => other is null || l.EtcdLease == mine.EtcdLease },
+                cancellation).ConfigureAwait(false);
         }
+    }
+
+    private void ReportDispute(SubnetLease own, SubnetLease other)
+    {
+        var message = $"another node has PublicIP {own.Attributes.PublicIP} too and changes the lease on {own.Key}: its VTEP MAC is {Mac(other)}, this node's {Mac(own)}. This node has stopped writing; what it carries goes on";
+        var remedy = $"give one of the two another --public-ip or --iface and restart it, then etcdctl del {leases.SubnetsPrefix}{own.Key}: this node takes it again";
+        LogDisputed(message, remedy);
+        store.Report(new Problem(ProblemSeverity.Critical, Disputed, message, remedy));
+
+        static string Mac(SubnetLease lease) => lease.Attributes.Vtep?.Mac.ToString() ?? "unknown";
     }
 
     private async Task<AcquiredSubnet?> RenewAsync(AcquiredSubnet acquired, CancellationToken cancellation)
@@ -104,6 +144,14 @@ public sealed partial class OwnSubnetKeeper(
         && (!view.Leases.TryGetValue(own.Key.ToString(), out var seen) || seen.Attributes != own.Attributes || seen.EtcdLease != own.EtcdLease);
 
     /// <summary>
+    /// What stands in the place of our lease if another node wrote it that has our PublicIP; null if nobody did. An operator's putting the
+    /// same value without a TTL makes a reservation of it and is no dispute.
+    /// </summary>
+    private static SubnetLease? Intruder(SubnetLease own, LeaseView view) =>
+        IsLost(own, view) && view.Leases.TryGetValue(own.Key.ToString(), out var seen) && Equals(seen.Attributes.PublicIP, own.Attributes.PublicIP)
+        && (seen.EtcdLease != 0 || seen.Attributes != own.Attributes) ? seen : null;
+
+    /// <summary>
     /// Whether a view is older than our last write. As a rule it is only late. But an etcd that was restored from a backup, or set up
     /// anew, counts from below: our key may be missing and no event will ever say so. Acquiring again answers both, without a write
     /// if all is well.
@@ -135,6 +183,9 @@ public sealed partial class OwnSubnetKeeper(
 
     [LoggerMessage(1202, LogLevel.Warning, "our lease on {Subnet} is gone from etcd or was changed by someone else: taking it again")]
     private partial void LogLost(SubnetKey subnet);
+
+    [LoggerMessage(1205, LogLevel.Critical, "{Message}: {Remedy}")]
+    private partial void LogDisputed(string message, string remedy);
 
     [LoggerMessage(1204, LogLevel.Information, "our lease on {Subnet} has to be changed: this node was {Before} and is {Now}")]
     private partial void LogOutdated(SubnetKey subnet, string before, string now);

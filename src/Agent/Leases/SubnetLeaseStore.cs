@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.State;
 
@@ -54,13 +55,17 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
     public Task<TimeSpan?> KeepAliveAsync(SubnetLease lease, CancellationToken cancellation) =>
         client.KeepAliveAsync(lease.EtcdLease, cancellation);
 
-    /// <summary>Takes over the node's own lease. No write when it already says what it should, so that peers see no event.</summary>
+    /// <summary>
+    /// Takes over the node's own lease. No write when it already says what it should, so that peers see no event; but where nothing says
+    /// that it is this node's, it is written under an etcd lease of our own. A reservation has none and stays as it is.
+    /// </summary>
     private async Task<AcquiredSubnet?> AdoptAsync(SubnetLease lease, AcquireRequest request, CancellationToken cancellation)
     {
         var (etcdLease, left) = (lease.EtcdLease, (TimeSpan?)null);
+        var isClaim = etcdLease != 0 && !request.IsOurs(lease);
         if (etcdLease != 0)
         {
-            left = await client.KeepAliveAsync(etcdLease, cancellation).ConfigureAwait(false);
+            left = isClaim ? null : await client.KeepAliveAsync(etcdLease, cancellation).ConfigureAwait(false);
             if (left is null)
             {
                 // It ended between the listing and now. The key is gone with it, or hangs on nothing after a restore: the
@@ -79,7 +84,14 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
             [EtcdCompare.ModRevision(key, lease.ModRevision)],
             [EtcdOperation.Put(key, attributes.ToJson(), etcdLease)], [], cancellation).ConfigureAwait(false);
         if (result.Succeeded)
-            return new AcquiredSubnet(new SubnetLease(lease.Key, attributes, result.Revision, etcdLease), $"own {kind}, value renewed", left);
+        {
+            return new AcquiredSubnet(
+                new SubnetLease(lease.Key, attributes, result.Revision, etcdLease), $"own {kind}, {(isClaim ? "claimed by a write" : "value renewed")}", left)
+            {
+                IsClaim = isClaim,
+            };
+        }
+
         if (etcdLease != lease.EtcdLease)
             await client.RevokeAsync(etcdLease, cancellation).ConfigureAwait(false);
         return null;
@@ -103,6 +115,9 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
         var (subnet, how) = Choose(request, taken);
         var grant = await client.GrantAsync(ttl, cancellation).ConfigureAwait(false);
         var attributes = request.Attributes(null);
+        // The device here may have the address of a lease that was another node's.
+        if (attributes.Vtep is { } vtep && view.Leases.Values.Except(misfits).Any(l => l.Attributes.Vtep?.Mac == vtep.Mac))
+            attributes = attributes with { Vtep = vtep with { Mac = VtepMac.Derive(prefix, request.PublicIP, vtep.Vni ?? 1, AddressFamily.InterNetwork) } };
         var key = new SubnetKey(subnet, null);
         var path = SubnetsPrefix + key;
         var result = await client.TransactAsync(

@@ -9,13 +9,15 @@ namespace Accelerated.Agent.Node;
 /// <param name="Config">The network configuration's JSON.</param>
 /// <param name="Subnet">The own lease's key, for example <c>10.5.1.0-24</c>.</param>
 /// <param name="Leases">All leases, the own one included: key → value.</param>
-public sealed record SavedState(string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases)
+/// <param name="EtcdLease">The etcd lease of the own one; 0 for a reservation, and in files of earlier versions.</param>
+public sealed record SavedState(
+    string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases, long EtcdLease = 0)
 {
     /// <summary>The state worth keeping, or null while it is not confirmed by etcd.</summary>
     public static SavedState? From(AgentInputs inputs, string etcdPrefix) =>
         inputs is { Config: { } config, Own: { IsProvisional: false } own, Leases: { IsComplete: true, IsProvisional: false } view }
             ? new SavedState(etcdPrefix, own.Lease.Attributes.PublicIP?.ToString() ?? "", config.Source, own.Lease.Key.ToString(),
-                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal))
+                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal), own.Lease.EtcdLease)
             : null;
 
     /// <summary>The inputs it stands for, all of them provisional; null when it is another network's or another node's.</summary>
@@ -26,7 +28,7 @@ public sealed record SavedState(string EtcdPrefix, string PublicIP, string Confi
             return null;
         var view = LeaseViewBuilder.FromSaved(Leases);
         return view.Leases.TryGetValue(Subnet, out var own)
-            ? empty with { Config = NetworkConfigParser.Parse(Config), Own = new OwnSubnet(own, IsProvisional: true), Leases = view }
+            ? empty with { Config = NetworkConfigParser.Parse(Config), Own = new OwnSubnet(own with { EtcdLease = EtcdLease }, IsProvisional: true), Leases = view }
             : null;
     }
 }

@@ -13,15 +13,17 @@ internal sealed class LeaseNode : IAsyncDisposable
     internal const int WentBack = 1103;
     internal const int Lost = 1202;
     internal const int Moved = 1203;
+    internal const int Disputed = 1205;
 
     private readonly CancellationTokenSource _stop = new();
     private readonly LeaseRig _rig;
     private readonly string _publicIP;
+    private readonly bool _isOurs;
     private Task _running = Task.CompletedTask;
 
-    internal LeaseNode(LeaseRig rig, string publicIP, TimeSpan renewMargin)
+    internal LeaseNode(LeaseRig rig, string publicIP, TimeSpan renewMargin, bool isOurs)
     {
-        (_rig, _publicIP) = (rig, publicIP);
+        (_rig, _publicIP, _isOurs) = (rig, publicIP, isOurs);
         Client = rig.NewClient();
         var leases = rig.NewStore(Client);
         Session = new EtcdSession(Client, Store, TimeProvider.System, SessionLog);
@@ -51,7 +53,7 @@ internal sealed class LeaseNode : IAsyncDisposable
 
     internal async Task StartAsync()
     {
-        var request = _rig.Request(_publicIP);
+        var request = _rig.Request(_publicIP) with { IsOurs = _ => _isOurs };
         var acquired = await Keeper.AcquireAsync(request, _stop.Token);
         Registry.Changed += Keeper.Observe;
         _running = Task.WhenAll(Registry.RunAsync(_stop.Token), Keeper.KeepAsync(acquired, request, _stop.Token));

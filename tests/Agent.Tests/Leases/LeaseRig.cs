@@ -46,9 +46,12 @@ internal sealed class LeaseRig(EtcdProcess etcd, AddressPlan plan) : IAsyncDispo
             new VtepData(vni, leased?.Vtep?.Mac ?? VtepMac.Derive(Prefix, IPAddress.Parse(publicIP), vni, AddressFamily.InterNetwork)), null));
 
     /// <summary>A node whose registry and keeper run.</summary>
-    internal async Task<LeaseNode> StartNodeAsync(string publicIP, TimeSpan? renewMargin = null)
+    /// <param name="publicIP">Its identity.</param>
+    /// <param name="renewMargin">An hour if null.</param>
+    /// <param name="isOurs">Whether a lease with its identity is known to be its own.</param>
+    internal async Task<LeaseNode> StartNodeAsync(string publicIP, TimeSpan? renewMargin = null, bool isOurs = true)
     {
-        var node = new LeaseNode(this, publicIP, renewMargin ?? TimeSpan.FromHours(1));
+        var node = new LeaseNode(this, publicIP, renewMargin ?? TimeSpan.FromHours(1), isOurs);
         _owned.Add(node);
         await node.StartAsync();
         return node;

@@ -1,5 +1,6 @@
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Leases;
+using Accelerated.Agent.State;
 using Accelerated.Agent.Tests.Etcd;
 
 namespace Accelerated.Agent.Tests.Leases;
@@ -31,6 +32,9 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
     [Theory]
     [InlineData(60, 7.2, 8.8)] // A third of the 24 hours, jittered.
     [InlineData(23 * 60, 1, 1)] // The margin the operator asked for comes first.
+    [InlineData(1, 7.2, 8.8)]
+    [InlineData((24 * 60) - 1, 1 / 60.0, 1 / 60.0)]
+    [InlineData(20 * 60, 4, 4)]
     public async Task Keep_OfALease_RenewsInTime(int marginMinutes, double fromHours, double toHours)
     {
         var node = await _rig.StartNodeAsync(Me, TimeSpan.FromMinutes(marginMinutes));
@@ -110,6 +114,88 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
         Assert.Equal(node.Own.EtcdLease, (await EntryAsync(node.Own.Key.ToString()))!.EtcdLease);
     }
 
+    // flannel on another host that has the same --public-ip puts blindly, with its own MAC and etcd lease.
+    [Fact]
+    public async Task Keep_OfAKeyThatAnotherWriterChangesTwiceInAnHour_StopsWritingAndNamesBoth()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var (before, name) = (node.Own, node.Own.Key.ToString());
+        await KnownAsync(node);
+
+        await IntrudeAsync(name);
+        await Wait.UntilAsync(async () => (await EntryAsync(name))!.Value == before.Attributes.ToJson(), Limit, "the value this node had");
+        await Wait.UntilAsync(() => Task.FromResult(node.Own.ModRevision > before.ModRevision), Limit, "the new lease is known");
+        Assert.Empty(node.Store.Current.Problems);
+        var (mine, writes) = (node.Own, node.Client.Writes());
+        node.Time.Advance(TimeSpan.FromMinutes(59));
+        await IntrudeAsync(name);
+        await Wait.UntilAsync(() => Task.FromResult(node.Store.Current.Problems.ContainsKey(OwnSubnetKeeper.Disputed)), Limit, "the problem");
+
+        // Whatever happens now: days pass, the other renews.
+        node.Time.Advance(TimeSpan.FromHours(30));
+        await IntrudeAsync(name);
+        await Wait.UntilAsync(() => Task.FromResult(node.KeeperLog.Count(LeaseNode.Disputed) == 2), Limit, "a word about it");
+        var problem = node.Store.Current.Problems[OwnSubnetKeeper.Disputed];
+        Assert.Equal(ProblemSeverity.Critical, problem.Severity);
+        Assert.Contains($"PublicIP {Me}", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("its VTEP MAC is 02:00:00:00:00:99", problem.Message, StringComparison.Ordinal);
+        Assert.Contains($"this node's {before.Attributes.Vtep!.Mac}", problem.Message, StringComparison.Ordinal);
+        Assert.Equal($"give one of the two another --public-ip or --iface and restart it, then etcdctl del {_rig.Key(name)}: this node takes it again", problem.Remedy);
+        Assert.Equal(writes, node.Client.Writes());
+        Assert.Same(mine, node.Own); // The data plane carries on.
+        Assert.Equal(LeaseRig.Value(Me), (await EntryAsync(name))!.Value);
+
+        // The other node is given another address, and its key goes.
+        await _etcd.CtlAsync("del", _rig.Key(name));
+        await Wait.UntilAsync(async () => (await EntryAsync(name))?.Value == before.Attributes.ToJson(), Limit, "the key is ours again");
+        await Wait.UntilAsync(() => Task.FromResult(node.Store.Current.Problems.IsEmpty), Limit, "the problem is gone");
+        node.AssertAlive();
+    }
+
+    [Fact]
+    public async Task Keep_OfAKeyThatIsChangedOnceInAWhile_TakesItBackEachTime()
+    {
+        var node = await _rig.StartNodeAsync(Me);
+        var (before, name) = (node.Own, node.Own.Key.ToString());
+        await KnownAsync(node);
+
+        for (var round = 0; round < 3; round++)
+        {
+            var last = node.Own.ModRevision;
+            await IntrudeAsync(name);
+            await Wait.UntilAsync(() => Task.FromResult(node.Own.ModRevision > last), Limit, "taken back");
+            node.Time.Advance(TimeSpan.FromMinutes(61));
+        }
+
+        Assert.Equal(before.Attributes.ToJson(), (await EntryAsync(name))!.Value);
+        Assert.Empty(node.Store.Current.Problems);
+        node.AssertAlive();
+    }
+
+    [Fact]
+    public async Task Keep_ByTwoNodesWithOnePublicIP_TheSecondStandsBackAndTheFirstGoesOn()
+    {
+        var first = await _rig.StartNodeAsync(Me);
+        await KnownAsync(first);
+        var second = await _rig.StartNodeAsync(Me, isOurs: false);
+
+        await Wait.UntilAsync(() => Task.FromResult(second.Store.Current.Problems.ContainsKey(OwnSubnetKeeper.Disputed)), Limit, "the problem");
+
+        Assert.Equal(first.Own.Key, second.Own.Key);
+        Assert.DoesNotContain(OwnSubnetKeeper.Disputed, first.Store.Current.Problems.Keys);
+        var (entry, writes) = ((await EntryAsync(first.Own.Key.ToString()))!, (first.Client.Writes(), second.Client.Writes()));
+        await Wait.UntilAsync(() => Task.FromResult(first.Own.ModRevision == entry.ModRevision), Limit, "the first knows its lease");
+        Assert.Equal(first.Own.EtcdLease, entry.EtcdLease);
+        first.Time.Advance(TimeSpan.FromHours(9));
+        second.Time.Advance(TimeSpan.FromHours(9));
+        await Wait.UntilAsync(() => Task.FromResult(Renewals(first) >= 1), Limit, "a sign of life");
+        Assert.Equal(writes, (first.Client.Writes(), second.Client.Writes()));
+        Assert.Equal(0, Renewals(second));
+        Assert.Equal(entry.ModRevision, (await EntryAsync(first.Own.Key.ToString()))!.ModRevision);
+        first.AssertAlive();
+        second.AssertAlive();
+    }
+
     [Fact]
     public async Task Keep_InAFullNetwork_ReportsItAndAsksAgain()
     {
@@ -179,6 +265,12 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
         Assert.Equal((before.Key, before.Attributes), (node.Own.Key, node.Own.Attributes));
         Assert.True(node.Own.ModRevision < before.ModRevision);
         node.AssertAlive();
+    }
+
+    private async Task IntrudeAsync(string name)
+    {
+        var grant = await _operator.GrantAsync(LeaseRig.Ttl, Ct);
+        await _operator.PutAsync(_rig.Key(name), LeaseRig.Value(Me), grant.Id, Ct);
     }
 
     private static int Renewals(LeaseNode node) => node.Client.Calls(nameof(IEtcdClient.KeepAliveAsync));

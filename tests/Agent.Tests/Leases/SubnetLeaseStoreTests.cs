@@ -55,6 +55,30 @@ public sealed class SubnetLeaseStoreTests : IClassFixture<EtcdServer>, IAsyncDis
     }
 
     [Fact]
+    public async Task Acquire_OfALeaseThatNothingSaysIsOurs_ClaimsItByAWriteUnderAnEtcdLeaseOfItsOwn()
+    {
+        var first = await _store.AcquireAsync(_rig.Request(Me), Ct);
+
+        var again = await _store.AcquireAsync(_rig.Request(Me) with { IsOurs = l => l.EtcdLease != first.Lease.EtcdLease }, Ct);
+
+        Assert.Equal(("own lease, claimed by a write", true, false), (again.How, again.IsClaim, first.IsClaim));
+        var entry = await EntryAsync(first.Lease.Key.ToString());
+        Assert.Equal((2L, again.Lease.EtcdLease, first.Lease.Attributes.ToJson()), (entry.Version, entry.EtcdLease, entry.Value));
+        Assert.NotEqual(first.Lease.EtcdLease, entry.EtcdLease);
+    }
+
+    [Fact]
+    public async Task Acquire_OfAReservationThatNothingSaysIsOurs_LeavesItAsItIs()
+    {
+        await _client.PutAsync(_rig.Key("10.5.60.0-24"), LeaseRig.Value(Me), 0, Ct);
+        var writes = _client.Writes();
+
+        var acquired = await _store.AcquireAsync(_rig.Request(Me) with { IsOurs = _ => false }, Ct);
+
+        Assert.Equal(("own reservation, unchanged", false, writes), (acquired.How, acquired.IsClaim, _client.Writes()));
+    }
+
+    [Fact]
     public async Task Acquire_WithAChangedValue_RewritesItUnderTheSameEtcdLease()
     {
         var first = await _store.AcquireAsync(_rig.Request(Me), Ct);
