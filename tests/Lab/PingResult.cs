@@ -13,6 +13,12 @@ namespace Accelerated.Lab;
 /// <param name="LongestGap">The longest time between two answers; zero if there were fewer than two.</param>
 public sealed partial record PingResult(int Sent, int Received, int Lost, int Duplicates, TimeSpan LongestGap)
 {
+    /// <summary>
+    /// Requests after the last one that was answered. At short intervals several may be under way when ping is stopped; whoever has seen answers
+    /// just before may take them for that.
+    /// </summary>
+    public int AfterLastAnswer { get; init; }
+
     private const int SequenceNumbers = 65536;
 
     /// <summary>Reads what <c>ping -D</c> (iputils) printed, including the statistics at the end.</summary>
@@ -45,7 +51,7 @@ public sealed partial record PingResult(int Sent, int Received, int Lost, int Du
         var sent = int.Parse(statistics.Groups["sent"].Value, CultureInfo.InvariantCulture);
         var lost = sent - answered.Count;
         var lastUnderWay = stopped && highest == sent - 1;
-        return new PingResult(sent, answered.Count, lastUnderWay ? lost - 1 : lost, duplicates, TimeSpan.FromSeconds((double)longest));
+        return new PingResult(sent, answered.Count, lastUnderWay ? lost - 1 : lost, duplicates, TimeSpan.FromSeconds((double)longest)) { AfterLastAnswer = sent - highest };
     }
 
     // The sequence number on the wire has 16 bits; a long run starts again at 0.

@@ -71,15 +71,19 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevi
                 say($"left alone: {link.Name} is not known to be of this agent (ip link delete {link.Name} removes it)");
         }
 
-        if (config?.IPv4 is { } plan)
-            RemoveRoutes(routes, plan.Network);
+        if (config?.IPv4 is not { } plan)
+            return;
+        if (!keepDevice)
+            RemoveRoutes(routes, plan.Network, device is null ? null : routes.FindLink(device)?.Index);
+        else if (device is null)
+            say($"left to flannel: routes to other nodes inside {plan.Network}, and {options.SubnetFile}");
     }
 
-    /// <summary>Plain routes to peers are on the underlay interface, and stay when the device goes.</summary>
-    private void RemoveRoutes(RouteSocket routes, IPNetwork network)
+    /// <summary>Plain routes to peers are on the underlay interface, and stay when the device goes; a dry run leaves those of the device to it.</summary>
+    private void RemoveRoutes(RouteSocket routes, IPNetwork network, int? device)
     {
         var ours = routes.GetRoutes(new RouteFilter(AddressFamily.InterNetwork, Protocol: RouteProtocol.Accelerated))
-            .Where(r => !r.IsMultipath && r.Table == RouteTable.Main && network.Contains(r.Destination))
+            .Where(r => !r.IsMultipath && r.InterfaceIndex != device && r.Table == RouteTable.Main && network.Contains(r.Destination))
             .ToList();
         Step($"{ours.Count} routes to other nodes inside {network}", () => ours.Count > 0, () => ours.ForEach(r => routes.Execute(RouteRequest.DeleteRoute(r))));
     }

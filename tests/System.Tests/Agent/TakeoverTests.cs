@@ -58,7 +58,10 @@ public sealed class TakeoverTests(ITestOutputHelper output) : LabTest(output)
         await traffic.WaitAsync();
         await traffic.AssertNothingLostAsync(Output);
         Assert.Equal(devices, await DevicesAsync(lab));
-        Assert.Equal(keys, await lab.Etcd.ListAsync(cancel: Cancel));
+        // Same subnets on the same etcd leases; one thing is said that flannel does not say, and that it passes over.
+        Assert.Equal(
+            keys.Select(k => (k.Key, RecordedFlannel.Announcing(k.Value), k.LeaseId)),
+            (await lab.Etcd.ListAsync(cancel: Cancel)).Select(k => (k.Key, k.Value, k.LeaseId)));
     }
 
     [Theory]
@@ -92,7 +95,7 @@ public sealed class TakeoverTests(ITestOutputHelper output) : LabTest(output)
 
         await traffic.AssertNothingLostAsync(Output);
         Assert.Equal(devices, await DevicesAsync(lab));
-        Assert.Equal(keys.Select(k => (k.Key, k.Value)), (await lab.Etcd.ListAsync(cancel: Cancel)).Select(k => (k.Key, k.Value)));
+        Assert.Equal([RecordedFlannel.SubnetKeys[0], (keys[1].Key, keys[1].Value)], (await lab.Etcd.ListAsync(cancel: Cancel)).Select(k => (k.Key, k.Value)));
         Assert.Equal(
             Overlay.Of(node, keys).Replace("protocol 143", "protocol boot", StringComparison.Ordinal), await Overlay.OfKernelAsync(node));
         if (cleanup.Length > 0)
@@ -255,7 +258,9 @@ public sealed class TakeoverTests(ITestOutputHelper output) : LabTest(output)
             {
                 var result = await ping.StopAsync();
                 output.WriteLine($"measured: {result}");
-                Assert.Equal(0, result.Lost);
+                // All were answered a moment ago: on a busy machine several are under way when ping is stopped, and ping counts these as lost.
+                Assert.InRange(result.AfterLastAnswer, 0, 50);
+                Assert.Equal(result.Received, result.Sent - result.AfterLastAnswer);
             }
         }
 
