@@ -11,6 +11,7 @@ namespace Accelerated.Interop.Netfilter;
 internal static class IptablesBlob
 {
     private const int EntryLength = 112;
+    private const int TargetOffset = 88;
     private const int CountersOffset = 96;
     private const int ExtensionHeader = 32;
     private const int ExtensionName = 2;
@@ -38,14 +39,14 @@ internal static class IptablesBlob
                     break;
                 if (IsChainHead(blob, at, out _))
                     break;
-                var steps = Steps(blob, at, starts, ref tracks);
+                var steps = Steps(blob, at, starts, ref tracks, out var comment);
                 if (at == policy)
                 {
                     drops = steps is [VerdictStep { Verdict.Kind: VerdictKind.Drop }];
                     break;
                 }
 
-                rules.Add(new((ulong)rules.Count + 1, steps));
+                rules.Add(new((ulong)rules.Count + 1, steps) { Comment = comment });
             }
 
             // A packet that the mangle table marks on its way out is routed anew, which nftables calls a route chain.
@@ -56,11 +57,55 @@ internal static class IptablesBlob
         return new(FilterFamily.IPv4, name, IsLegacy: true, tracks, chains);
     }
 
-    /// <summary>Two readings of the same rules are then the same bytes.</summary>
-    internal static void ClearCounters(byte[] blob)
+    /// <summary>What two readings of the same rules have in common: not the counters, and not the rules with a certain comment.</summary>
+    internal static byte[] Normalize(byte[] blob, string? ownComment)
     {
+        var own = OwnEntries(blob, ownComment);
+        var kept = new byte[blob.Length - own.Values.Sum()];
+        var end = 0;
         for (var at = 0; at < blob.Length; at = Next(blob, at))
-            blob.AsSpan(at + CountersOffset, 16).Clear();
+        {
+            if (own.ContainsKey(at))
+                continue;
+            var entry = kept.AsSpan(end, Next(blob, at) - at);
+            blob.AsSpan(at, entry.Length).CopyTo(entry);
+            entry.Slice(CountersOffset, 16).Clear();
+            // A jump says how far its aim is from the table's beginning.
+            var target = U16(blob, at + TargetOffset);
+            if (own.Count > 0 && blob[at + target + ExtensionName] == 0 && MemoryMarshal.Read<int>(entry[(target + ExtensionHeader)..]) is >= 0 and var aim)
+                MemoryMarshal.Write(entry[(target + ExtensionHeader)..], aim - own.Where(o => o.Key < aim).Sum(o => o.Value));
+            end += entry.Length;
+        }
+
+        return kept;
+    }
+
+    /// <summary>Where there are rules with a comment, and their lengths in bytes.</summary>
+    private static Dictionary<int, int> OwnEntries(byte[] blob, string? comment)
+    {
+        var own = new Dictionary<int, int>();
+        if (comment is null || blob.AsSpan().IndexOf(Encoding.UTF8.GetBytes(comment)) < 0)
+            return own;
+        for (var at = 0; at < blob.Length; at = Next(blob, at))
+        {
+            if (CommentOf(blob, at) == comment)
+                own[at] = Next(blob, at) - at;
+        }
+
+        return own;
+    }
+
+    private static string? CommentOf(byte[] blob, int at)
+    {
+        var target = at + U16(blob, at + TargetOffset);
+        for (var match = at + EntryLength; match < target; match += U16(blob, match))
+        {
+            var name = ExtensionText(blob, match + ExtensionName, ExtensionNameLength);
+            if (XtablesExtensions.Comment(name, blob.AsSpan(match + ExtensionHeader, U16(blob, match) - ExtensionHeader)) is { } comment)
+                return comment;
+        }
+
+        return null;
     }
 
     private static SortedDictionary<int, (string Name, FilterHook Hook)> ChainStarts(in IptablesInfo info, byte[] blob)
@@ -84,17 +129,18 @@ internal static class IptablesBlob
 
     private static bool IsChainHead(byte[] blob, int at, out string name)
     {
-        var target = at + U16(blob, at + 88);
+        var target = at + U16(blob, at + TargetOffset);
         var isHead = ExtensionText(blob, target + ExtensionName, ExtensionNameLength) == "ERROR";
         name = isHead ? ExtensionText(blob, target + ExtensionHeader, 30) : "";
         return isHead;
     }
 
-    private static List<RuleStep> Steps(byte[] blob, int at, SortedDictionary<int, (string Name, FilterHook Hook)> starts, ref bool tracks)
+    private static List<RuleStep> Steps(byte[] blob, int at, SortedDictionary<int, (string Name, FilterHook Hook)> starts, ref bool tracks, out string? comment)
     {
+        comment = CommentOf(blob, at);
         var steps = new List<RuleStep>();
         AddHeader(steps, blob.AsSpan(at, EntryLength));
-        var target = at + U16(blob, at + 88);
+        var target = at + U16(blob, at + TargetOffset);
         for (var match = at + EntryLength; match < target; match += U16(blob, match))
         {
             var name = ExtensionText(blob, match + ExtensionName, ExtensionNameLength);

@@ -21,8 +21,9 @@ public static unsafe class IptablesLegacy
     private const int EntriesHeader = 40;
 
     /// <summary>Reads all tables of the calling thread's network namespace that are in use. Needs CAP_NET_ADMIN if there are any.</summary>
+    /// <param name="ownComment">Rules with this comment do not count for <see cref="FilterRules.Digest"/>.</param>
     /// <exception cref="NativeException">EPERM: CAP_NET_ADMIN is missing. EAGAIN: the rules change all the time.</exception>
-    public static FilterRules Read()
+    public static FilterRules Read(string? ownComment = null)
     {
         // Asking for a table by name would make it, so the list is read first.
         string[] names;
@@ -48,8 +49,7 @@ public static unsafe class IptablesLegacy
             var (info, entries) = Read(socket, name);
             tables.Add(IptablesBlob.Decode(name, info, entries));
             digest.AppendData(Encoding.UTF8.GetBytes(name));
-            IptablesBlob.ClearCounters(entries);
-            digest.AppendData(entries);
+            digest.AppendData(IptablesBlob.Normalize(entries, ownComment));
         }
 
         return new(tables, Convert.ToHexStringLower(digest.GetHashAndReset()));

@@ -1,3 +1,4 @@
+using System.Text;
 using Accelerated.Interop.Netlink;
 
 namespace Accelerated.Interop.Netfilter;
@@ -37,6 +38,15 @@ internal static class XtablesExtensions
 
     /// <summary>Whether an extension makes the kernel track connections.</summary>
     internal static bool UsesConntrack(string name) => Tracking.Contains(name);
+
+    /// <summary>The text of <c>-m comment</c>: struct xt_comment_info, 256 characters; null for another match.</summary>
+    internal static string? Comment(string name, ReadOnlySpan<byte> data)
+    {
+        if (name != "comment")
+            return null;
+        var end = data.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(end < 0 ? data : data[..end]);
+    }
 
     /// <summary>A match (<c>-m NAME</c>) as steps.</summary>
     internal static IEnumerable<RuleStep> Match(string name, uint revision, ReadOnlySpan<byte> data) => (name, revision) switch

@@ -1,3 +1,4 @@
+using System.Text;
 using Accelerated.Interop.Netfilter;
 using Accelerated.Interop.Netlink;
 
@@ -21,6 +22,19 @@ internal readonly ref struct NftAttributes(NetlinkAttribute data)
 
     /// <summary>A verdict (NFTA_DATA_VERDICT).</summary>
     internal RuleVerdict Verdict(ushort type) => TryFind(type, out var attribute) ? Verdict(attribute) : default;
+
+    /// <summary>The comment among what a program keeps beside a rule (NFTA_RULE_USERDATA); null for none.</summary>
+    internal static string? Comment(ReadOnlySpan<byte> userData)
+    {
+        // struct nftnl_udata: a byte each for type and length, then the value; no alignment.
+        for (; userData.Length >= 2 && userData.Length >= 2 + userData[1]; userData = userData[(2 + userData[1])..])
+        {
+            if (userData[0] == Nft.NFTNL_UDATA_RULE_COMMENT)
+                return Encoding.UTF8.GetString(userData.Slice(2, userData[1]).TrimEnd((byte)0));
+        }
+
+        return null;
+    }
 
     internal static ReadOnlySpan<byte> Value(NetlinkAttribute data) =>
         new NftAttributes(data).TryFind(Nft.NFTA_DATA_VALUE, out var value) ? value.Value : [];

@@ -39,6 +39,8 @@ internal static class Nft
     internal const ushort NFTA_RULE_CHAIN = 2;
     internal const ushort NFTA_RULE_HANDLE = 3;
     internal const ushort NFTA_RULE_EXPRESSIONS = 4;
+    internal const ushort NFTA_RULE_USERDATA = 7;
+    internal const byte NFTNL_UDATA_RULE_COMMENT = 0; // libnftnl's udata.h: type, length, value; the kernel only keeps it.
 
     internal const ushort NFTA_SET_TABLE = 1;
     internal const ushort NFTA_SET_NAME = 2;

@@ -18,6 +18,9 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
     /// <summary>Whether the rule makes the kernel track connections.</summary>
     internal bool UsesConntrack { get; private set; }
 
+    /// <summary>The comment that iptables-nft keeps as a match; null for none.</summary>
+    internal string? Comment { get; private set; }
+
     /// <summary>Reads the list of expressions of a rule.</summary>
     internal IReadOnlyList<RuleStep> Read(AttributeReader expressions)
     {
@@ -87,6 +90,7 @@ internal sealed class NftRuleReader(FilterFamily family, Func<string, NftSet?> f
             case "match":
                 var match = data.Text(Nft.NFTA_COMPAT_NAME);
                 UsesConntrack |= XtablesExtensions.UsesConntrack(match);
+                Comment ??= XtablesExtensions.Comment(match, data.Bytes(Nft.NFTA_COMPAT_INFO));
                 _steps.AddRange(XtablesExtensions.Match(match, data.U32(Nft.NFTA_COMPAT_REV), data.Bytes(Nft.NFTA_COMPAT_INFO)));
                 break;
             case "target":

@@ -64,15 +64,16 @@ public sealed class NftablesSocket : IDisposable
 
     /// <summary>Reads all tables but dormant ones, at one generation.</summary>
     /// <param name="isOurs">Tables (family and name) whose content does not count for <see cref="FilterRules.Digest"/>.</param>
+    /// <param name="ownComment">Nor do rules with this comment, in whichever table.</param>
     /// <exception cref="NetlinkException">EPERM: CAP_NET_ADMIN is missing. EINTR: the rules change all the time.</exception>
-    public FilterRules Read(Func<FilterFamily, string, bool> isOurs)
+    public FilterRules Read(Func<FilterFamily, string, bool> isOurs, string? ownComment = null)
     {
         ArgumentNullException.ThrowIfNull(isOurs);
         for (var attempt = 1; attempt <= ReadAttempts; attempt++)
         {
             if (GetGeneration() is not { } before)
                 return FilterRules.None;
-            using var reading = new Reading(this, isOurs);
+            using var reading = new Reading(this, isOurs, ownComment);
             if (GetGeneration() == before)
                 return new(reading.Tables(), reading.Digest());
         }
@@ -111,15 +112,17 @@ public sealed class NftablesSocket : IDisposable
     {
         private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         private readonly Func<FilterFamily, string, bool> _isOurs;
+        private readonly string? _ownComment;
         private readonly List<(FilterFamily Family, string Name)> _tables = [];
         private readonly List<byte[]> _chains;
         private readonly List<byte[]> _rules;
         private readonly Dictionary<(FilterFamily, string Table, string Set), NftSet> _sets = [];
         private readonly HashSet<(FilterFamily, string)> _tracking = [];
 
-        internal Reading(NftablesSocket socket, Func<FilterFamily, string, bool> isOurs)
+        internal Reading(NftablesSocket socket, Func<FilterFamily, string, bool> isOurs, string? ownComment)
         {
             _isOurs = isOurs;
+            _ownComment = ownComment;
             foreach (var table in Dump(socket, "tables", Nft.NFT_MSG_GETTABLE, Nft.NFT_MSG_NEWTABLE, Header()))
             {
                 var dormant = false;
@@ -169,6 +172,8 @@ public sealed class NftablesSocket : IDisposable
         {
             ulong handle = 0;
             IReadOnlyList<RuleStep> steps = [];
+            string? comment = null;
+            var expressions = default(NetlinkAttribute);
             var reader = new NftRuleReader(family, name => _sets.GetValueOrDefault((family, table, name)));
             var ours = _isOurs(family, table);
             NetlinkReader.Struct<NfGenMsg>(payload, out var attributes);
@@ -178,17 +183,25 @@ public sealed class NftablesSocket : IDisposable
                     handle = System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(attribute.Value);
                 else if (attribute.Type == Nft.NFTA_RULE_EXPRESSIONS)
                 {
+                    expressions = attribute;
                     steps = reader.Read(attribute.Nested());
-                    if (!ours)
-                        CountExpressions(attribute.Nested());
+                }
+                else if (attribute.Type == Nft.NFTA_RULE_USERDATA)
+                {
+                    comment = NftAttributes.Comment(attribute.Value);
                 }
             }
 
-            if (!ours)
+            comment ??= reader.Comment;
+            if (!ours && (comment is null || comment != _ownComment))
+            {
+                CountExpressions(expressions.Nested());
                 _hash.AppendData(BitConverter.GetBytes(handle));
+            }
+
             if (reader.UsesConntrack)
                 _tracking.Add((family, table));
-            return new FilterRule(handle, steps);
+            return new FilterRule(handle, steps) { Comment = comment };
         }
 
         // Everything but what counters, quotas and "last" have seen.
