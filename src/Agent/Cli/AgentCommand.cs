@@ -1,5 +1,6 @@
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Leases;
@@ -94,6 +95,8 @@ internal static class AgentCommand
             .AddSingleton(new SubnetFile(options.SubnetFile))
             .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new NftablesFirewall(options.Instance))
+            .AddSingleton(new HostRules(options.Instance))
+            .AddSingleton(s => new ForeignChains(options.Instance, s.GetRequiredService<HostRules>(), TimeProvider.System))
             .AddSingleton<PolicyWatch>()
             .AddSingleton<WakeSignal>()
             .AddSingleton<InputStore>()
@@ -106,7 +109,7 @@ internal static class AgentCommand
             .AddSingleton<ControlPlane>()
             .AddSingleton(new KernelDatapath(routes, options.Datapath != DatapathChoice.HostGw, TimeProvider.System))
             .AddSingleton<IDatapath>(s => options.UsesLanes
-                ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, options.Lanes, s.GetRequiredService<PolicyWatch>(), TimeProvider.System)
+                ? new BpfDatapath(s.GetRequiredService<KernelDatapath>(), routes, s.GetRequiredService<HostRules>(), options.Lanes, s.GetRequiredService<PolicyWatch>(), TimeProvider.System)
                 : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()
             .AddSingleton<FlannelWatch>()

@@ -25,7 +25,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _endpoints, _prefix, _keyFile, _certFile, _caFile, _username, _password;
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
-    private readonly GoFlag _ipMasq, _notRandom, _forwardRules;
+    private readonly GoFlag _ipMasq, _notRandom, _forwardRules, _openPort;
     private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _healthIP, _healthPort, _verbosity, _version;
     private readonly (string Name, GoFlag? Flag, string Description)[] _variables;
 
@@ -48,7 +48,8 @@ internal sealed partial class AgentFlags
         _leaseTtl = Text("subnet-lease-ttl", "24h", "24h", "how long the subnet stays ours without a sign of life (30s … 720h)");
         _ipMasq = Boolean("ip-masq", "false", "masquerade traffic that leaves the overlay");
         _notRandom = Boolean("ip-masq-fully-random-disable", "false", "do not draw masqueraded source ports at random");
-        _forwardRules = Boolean("iptables-forward-rules", "true", "accept forwarded overlay traffic");
+        _forwardRules = Boolean("iptables-forward-rules", "true", "accept forwarded overlay traffic: in our own table, and in the chains of iptables and Docker that would refuse it");
+        _openPort = Boolean("open-port", "true", "let the overlay's UDP port in where iptables' INPUT chain refuses it; the guard keeps out who is no node, without it the port stays closed");
         _runDir = Text("run-dir", "/run/accelerated", "DIR", "status socket and lock");
         _stateDir = Text("state-dir", "/var/lib/accelerated", "DIR", "what outlives a reboot");
         _instance = Text("instance", AgentOptions.DefaultInstance, "NAME", "name of this agent, when a host runs several");
@@ -149,7 +150,7 @@ internal sealed partial class AgentFlags
             Etcd = ReadEtcd(),
             EtcdPrefix = Prefix(),
             Underlay = new UnderlayOptions(_iface.Values, Patterns(), Address(_ifaceCanReach), Address(_publicIP)),
-            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue, Guard(), GuardAllow()),
+            Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue, Guard(), GuardAllow(), _openPort.IsTrue),
             SubnetFile = NotEmpty(_subnetFile),
             RunDirectory = NotEmpty(_runDir),
             StateDirectory = NotEmpty(_stateDir),

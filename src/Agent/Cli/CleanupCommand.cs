@@ -15,7 +15,7 @@ internal static class CleanupCommand
                accelerated cleanup --flannel [--dry-run]
 
         Removes what the agent has made on this host: eBPF lanes, flannel.<VNI> with its routes, the nftables table, subnet.env, files under
-        --run-dir and --state-dir. Gives back the sysctl it changed. Containers lose their overlay at once. The lease in etcd is left to run out.
+        --run-dir and --state-dir. Takes its rules out of iptables' chains and gives back the sysctl it changed. Containers lose their overlay at once. The lease in etcd is left to run out.
         --keep-device leaves flannel.<VNI> with its routes, and subnet.env: flannel takes them over without a gap. So does cleanup beside a flanneld.
         --flannel removes the rules that flannel has left (chains FLANNEL-POSTRTG and FLANNEL-FWD with the jumps to them, tables flannel-ipv4 and
         flannel-ipv6) and nothing else; it may run beside the agent, not beside a flanneld.

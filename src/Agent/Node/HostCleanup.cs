@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
@@ -31,7 +32,13 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevi
         Step($"the eBPF lanes pinned in {options.Lanes.PinDirectory}", () => Directory.Exists(options.Lanes.PinDirectory), () => BpfDatapath.Detach(options.Lanes));
         RemoveDevices(state);
         using (var firewall = new NftablesFirewall(options.Instance))
+        {
+            using var rules = new HostRules(options.Instance);
+            var foreign = new ForeignChains(options.Instance, rules, TimeProvider.System);
+            Step($"our rules in the chains of iptables (comment \"{rules.Comment}\")", () => foreign.Find().Count > 0, foreign.Remove);
             Step($"the nftables table inet {FirewallRules.TableName(options.Instance)}", firewall.Exists, firewall.Remove);
+        }
+
         if (!keepDevice)
             Step($"{options.SubnetFile}", () => IsOurs(options.SubnetFile, state), () => File.Delete(options.SubnetFile));
         var kept = options.Lanes.LiberalFile;
@@ -127,7 +134,7 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevi
                 remove();
             say($"{(dryRun ? "would remove" : "removed")}: {what}");
         }
-        catch (Exception e) when (e is NativeException or NetlinkException or NftablesException or NativeLibraryMissingException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is NativeException or NetlinkException or NftablesException or NativeLibraryMissingException or IptablesException or IOException or UnauthorizedAccessException)
         {
             _failures.Add($"{what}: {e.Message}");
         }

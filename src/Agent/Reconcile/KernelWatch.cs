@@ -1,5 +1,6 @@
 using System.Net;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
 using Accelerated.Interop.Netlink;
@@ -17,6 +18,7 @@ public sealed class KernelWatch : IDisposable
     private readonly WakeSignal _wake;
     private readonly InputStore _store;
     private readonly NftablesFirewall _firewall;
+    private readonly ForeignChains _foreign;
     private readonly PolicyWatch _policy;
     private readonly uint _ownPort;
     private RouteMonitor? _routes;
@@ -25,11 +27,12 @@ public sealed class KernelWatch : IDisposable
     private Concern _concern = new(new HashSet<int>(), [], [], null);
 
     /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
-    public KernelWatch(WakeSignal wake, InputStore store, RouteSocket routes, NftablesFirewall firewall, PolicyWatch policy)
+    public KernelWatch(WakeSignal wake, InputStore store, RouteSocket routes, NftablesFirewall firewall, ForeignChains foreign, PolicyWatch policy)
     {
         _wake = wake;
         _store = store;
         _firewall = firewall;
+        _foreign = foreign;
         _policy = policy;
         _ownPort = routes.PortId;
     }
@@ -98,7 +101,7 @@ public sealed class KernelWatch : IDisposable
 
     private void OnRulesEvent(NftablesEvent happened)
     {
-        if (happened.Overrun || happened.PortId != _firewall.PortId)
+        if (happened.Overrun || (happened.PortId != _firewall.PortId && !_foreign.IsOwn(happened.PortId)))
             OnPolicyChange();
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
@@ -16,7 +17,7 @@ namespace Accelerated.Agent.Reconcile;
 /// pass on a timer all the same. An event says "look again" and nothing more; what to do is found by comparing with the kernel.
 /// </summary>
 public sealed partial class ReconcileLoop(
-    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, SubnetFile subnetFile, StateFile stateFile,
+    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, StateFile stateFile,
     RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
 {
     /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
@@ -104,6 +105,8 @@ public sealed partial class ReconcileLoop(
             var repairs = 0;
             var mark = datapath.Mark;
             var firewallDone = ApplyFirewall(desired, problems, ref repairs);
+            // Before the datapath: it looks at whether others refuse what it would carry.
+            var foreignAgain = ApplyForeign(ForeignSpec.Of(desired, options.Firewall, firewallDone), desired, problems, ref repairs);
             var report = datapath.Apply(desired);
             kernel.Concerns(report, desired);
             foreach (var problem in report.Problems)
@@ -119,7 +122,7 @@ public sealed partial class ReconcileLoop(
             _applied = desired;
             var keepAgain = Keep(inputs, time.GetUtcNow() - _keptAt);
             // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
-            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(report.RetryAfter, keepAgain) : options.RetryInterval);
+            return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(foreignAgain, Earlier(report.RetryAfter, keepAgain)) : options.RetryInterval);
         }
         catch (NetlinkException e)
         {
@@ -266,6 +269,26 @@ public sealed partial class ReconcileLoop(
         }
     }
 
+    /// <summary>Puts our rules into iptables' chains; returns when to look at them again without being told.</summary>
+    private TimeSpan? ApplyForeign(ForeignSpec spec, DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems, ref int repairs)
+    {
+        try
+        {
+            var report = foreign.Apply(spec);
+            foreach (var problem in report.Problems)
+                problems.Add(problem);
+            foreach (var change in report.Changes)
+                LogForeign(change);
+            repairs += ReferenceEquals(_applied, desired) ? report.Changes.Count : 0;
+            return report.LookAgain;
+        }
+        catch (NativeException e)
+        {
+            problems.Add(new Problem(ProblemSeverity.Warning, "iptables", $"whether other rules on this host refuse the overlay's packets cannot be seen: {e.Message}", "give the agent CAP_NET_ADMIN"));
+            return options.RetryInterval;
+        }
+    }
+
     private bool ApplySubnetFile(DesiredState desired, ImmutableSortedDictionary<string, Problem>.Builder problems)
     {
         try
@@ -348,6 +371,9 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3006, LogLevel.Information, "firewall rules written (masquerade: {Masquerade})")]
     private partial void LogFirewall(bool masquerade);
+
+    [LoggerMessage(3012, LogLevel.Information, "{Change}")]
+    private partial void LogForeign(string change);
 
     [LoggerMessage(3007, LogLevel.Information, "wrote {Path}")]
     private partial void LogSubnetFile(string path);

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Interop.Netlink;
@@ -22,6 +23,7 @@ public sealed class StatusServerTests : IAsyncLifetime
     private readonly WakeSignal _wake = new();
     private KernelWatch _kernel = null!;
     private Socket _listener = null!;
+    private readonly HostRules _rules = new("test");
     private Task _serving = Task.CompletedTask;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -33,9 +35,10 @@ public sealed class StatusServerTests : IAsyncLifetime
         var options = new AgentFlags().Read([$"--run-dir={_directory}", $"--state-dir={_directory}", $"--subnet-file={_directory}/subnet.env"], _ => null);
         var store = new InputStore(_wake);
         var datapath = new KernelDatapath(_routes, true, TimeProvider.System);
-        _kernel = new KernelWatch(_wake, store, _routes, _firewall, new PolicyWatch());
+        var foreign = new ForeignChains("test", _rules, TimeProvider.System);
+        _kernel = new KernelWatch(_wake, store, _routes, _firewall, foreign, new PolicyWatch());
         var loop = new ReconcileLoop(
-            options, store, _wake, datapath, _firewall, new SubnetFile(options.SubnetFile), new StateFile(_directory, "test"), _routes, _kernel,
+            options, store, _wake, datapath, _firewall, foreign, new SubnetFile(options.SubnetFile), new StateFile(_directory, "test"), _routes, _kernel,
             TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
         _serving = new StatusServer(
@@ -50,6 +53,7 @@ public sealed class StatusServerTests : IAsyncLifetime
         _listener.Dispose();
         _kernel.Dispose();
         _firewall.Dispose();
+        _rules.Dispose();
         _routes.Dispose();
         _stop.Dispose();
         Directory.Delete(_directory, recursive: true);

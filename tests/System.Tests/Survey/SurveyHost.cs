@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Lanes.Survey;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
@@ -19,6 +20,7 @@ internal sealed class SurveyHost : IDisposable
 
     private readonly TestNamespace _ns = new();
     private readonly RouteSocket _routes;
+    private readonly HostRules _rules;
     private readonly HostSurvey _survey;
     private readonly string _folder = Directory.CreateTempSubdirectory("survey-").FullName;
 
@@ -37,7 +39,8 @@ internal sealed class SurveyHost : IDisposable
             AddressFamily.InterNetwork, "flannel.1", 1, 8472, Underlay, IPAddress.Parse("192.0.2.1"), MacAddress.Parse("02:00:00:00:00:01"),
             1450, false, false, IPNetwork.Parse("10.5.0.0/16"), IPNetwork.Parse("10.5.1.0/24"), [Peer(2), Peer(3)]);
         _routes = _ns.OpenSocket();
-        _survey = new HostSurvey(_routes, 0xffff0000);
+        _rules = new HostRules("default");
+        _survey = new HostSurvey(_routes, _rules, 0xffff0000);
     }
 
     public int Underlay { get; }
@@ -75,6 +78,7 @@ internal sealed class SurveyHost : IDisposable
     public void Dispose()
     {
         _survey.Dispose();
+        _rules.Dispose();
         _routes.Dispose();
         _ns.Dispose();
         Directory.Delete(_folder, recursive: true);

@@ -12,7 +12,7 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// The eBPF lanes, laid over the kernel's driver. The driver's device stays fully programmed in every pass, so whatever a lane does
 /// not understand, and everything while the lanes are unavailable, is carried by the driver.
 /// </summary>
-public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneOptions options, PolicyWatch policy, TimeProvider time) : IDatapath, IDisposable
+public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostRules rules, LaneOptions options, PolicyWatch policy, TimeProvider time) : IDatapath, IDisposable
 {
     private const string NothingToDo = "plain routes carry packets, so nothing is encapsulated";
 
@@ -28,7 +28,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, LaneO
     private readonly LaneHooks _hooks = new(options);
     private readonly LaneObjects _objects = new(options.Objects);
     private readonly Shortcut _shortcut = new(options, routes, policy, time);
-    private readonly HostSurvey _survey = new(routes, options.ShortcutMark);
+    private readonly HostSurvey _survey = new(routes, rules, options.ShortcutMark);
     private readonly RefusalFeed _refusals = new(time);
     private LaneProgram? _program;
     private DesiredState? _applied;

@@ -15,13 +15,12 @@ namespace Accelerated.Agent.Datapath.Lanes.Survey;
 /// kernel says that they are others than before. One caller at a time, always on threads of the same network namespace.
 /// </summary>
 /// <param name="routes">Used by this thread.</param>
+/// <param name="rules">Likewise.</param>
 /// <param name="shortcutMark">The bits of connections' marks that are the shortcut's.</param>
-public sealed class HostSurvey(RouteSocket routes, uint shortcutMark) : IDisposable
+public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcutMark) : IDisposable
 {
-    private NftablesSocket? _nftables;
     private NftablesContext? _texts;
     private XfrmSocket? _xfrm;
-    private (uint Generation, string OwnTable, FilterRules Rules)? _read;
     private (SurveyJudge Judge, string Everything, LaneSurvey Survey)? _last;
     private readonly Dictionary<(FilterFamily, string Table, string Chain), string[]> _listings = [];
 
@@ -42,19 +41,20 @@ public sealed class HostSurvey(RouteSocket routes, uint shortcutMark) : IDisposa
         // Copies: a caller may keep its collections and change them.
         var judge = new SurveyJudge(device, [.. containerInterfaces], ownTable, ownPrograms.ToHashSet()) { ShortcutMark = shortcutMark };
         var unreadable = new List<string>();
-        var rules = Try(unreadable, FilterRules.None, () => ReadNftables(judge));
-        var legacy = Try(unreadable, FilterRules.None, IptablesLegacy.Read);
+        var nftables = Try(unreadable, FilterRules.None, rules.ReadNftables);
+        var legacy = Try(unreadable, FilterRules.None, rules.ReadLegacy);
         var (policies, defaults) = Try(unreadable, ([], default), ReadPolicies);
         var host = ReadInterfaces(HostConfiguration.Empty with
         {
-            Tables = [.. rules.Tables, .. legacy.Tables],
+            Tables = [.. nftables.Tables, .. legacy.Tables],
             Policies = policies,
             PolicyDefaults = defaults,
             Unreadable = unreadable,
         }, device, containerInterfaces, slot);
 
-        var digest = rules.Digest + legacy.Digest;
-        var everything = Digest(host, digest, host.Links);
+        var digest = nftables.Digest + legacy.Digest;
+        // Our own rules among others' are no change for flows, but what they let through is a matter of the survey.
+        var everything = Digest(host, digest + rules.PlacesOfOurs(nftables) + rules.PlacesOfOurs(legacy), host.Links);
         if (_last is { } last && last.Everything == everything && Same(last.Judge, judge))
             return last.Survey;
         // Of interfaces only those that all packets pass: a container that comes or goes is no change for the others.
@@ -68,7 +68,6 @@ public sealed class HostSurvey(RouteSocket routes, uint shortcutMark) : IDisposa
     /// <inheritdoc/>
     public void Dispose()
     {
-        _nftables?.Dispose();
         _texts?.Dispose();
         _xfrm?.Dispose();
     }
@@ -89,21 +88,6 @@ public sealed class HostSurvey(RouteSocket routes, uint shortcutMark) : IDisposa
     private static bool Same(SurveyJudge one, SurveyJudge other) =>
         ReferenceEquals(one.Device, other.Device) && one.OwnTable == other.OwnTable
         && one.Containers.SequenceEqual(other.Containers) && one.OwnPrograms.SetEquals(other.OwnPrograms);
-
-    private FilterRules ReadNftables(SurveyJudge judge)
-    {
-        _nftables ??= NftablesSocket.TryOpen();
-        if (_nftables is null)
-            return FilterRules.None;
-        var generation = _nftables.GetGeneration();
-        if (_read is { } read && read.Generation == generation && read.OwnTable == judge.OwnTable)
-            return read.Rules;
-        var rules = _nftables.Read(judge.IsOurs);
-
-        // Of before the reading: if rules changed meanwhile, the next look reads once more.
-        _read = generation is { } known ? (known, judge.OwnTable, rules) : null;
-        return rules;
-    }
 
     private (IReadOnlyList<XfrmPolicy> Policies, XfrmDefaults Defaults) ReadPolicies()
     {
@@ -141,9 +125,9 @@ public sealed class HostSurvey(RouteSocket routes, uint shortcutMark) : IDisposa
         return host with { Links = links, Qdiscs = qdiscs, Filters = filters, Programs = programs, Unreadable = [.. unreadable.Distinct()] };
     }
 
-    private static string Digest(HostConfiguration host, string rules, IEnumerable<Link> links)
+    private static string Digest(HostConfiguration host, string digestOfRules, IEnumerable<Link> links)
     {
-        var text = new StringBuilder(rules).Append('\n');
+        var text = new StringBuilder(digestOfRules).Append('\n');
         foreach (var policy in host.Policies)
             text.Append(policy).Append('\n');
         text.Append(host.PolicyDefaults).Append('\n').AppendJoin('\n', host.Unreadable).Append('\n');

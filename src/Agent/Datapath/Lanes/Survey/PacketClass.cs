@@ -63,6 +63,31 @@ internal sealed class PacketClass
         return new(Pruned(known));
     }
 
+    /// <summary>What begins to arrive on our port, in PREROUTING or INPUT, whoever sends it.</summary>
+    public static PacketClass FromAnyone(OverlayDevice device, string underlay) =>
+        Received(device, underlay, ConntrackStates.New).Without(PacketField.Source);
+
+    /// <summary>What begins a conversation between a container here and one elsewhere, of any protocol.</summary>
+    /// <param name="network">The whole overlay network.</param>
+    /// <param name="subnet">The node's own subnet.</param>
+    /// <param name="name">The interface by which it goes to, or comes from, elsewhere.</param>
+    /// <param name="outward">From a container here, rather than to it. Which interface the container is behind is not known.</param>
+    public static PacketClass Forwarded(IPNetwork network, IPNetwork subnet, string name, bool outward)
+    {
+        var (here, everywhere) = (Network(subnet), Network(network));
+        return new(new Dictionary<PacketField, ValueRange[]>
+        {
+            [PacketField.Family] = [Number(Ipv4)],
+            [PacketField.EtherType] = [Number(0x0800)],
+            [PacketField.Source] = [outward ? here : everywhere],
+            [PacketField.Destination] = [outward ? everywhere : here],
+            [outward ? PacketField.OutputName : PacketField.InputName] = [Name(name)],
+            [PacketField.Fragment] = WholePacket,
+            [PacketField.ConntrackState] = [Number(ConntrackStates.New)],
+            [PacketField.SocketOwner] = [],
+        });
+    }
+
     /// <summary>What lane 2 would carry: packets of established flows between a container here and one elsewhere.</summary>
     /// <param name="device">The overlay.</param>
     /// <param name="overlay">Its device, as rules may name it; null while there is none.</param>

@@ -1,0 +1,56 @@
+using System.Globalization;
+using Accelerated.Interop.Netfilter;
+using Accelerated.Interop.Nftables;
+
+namespace Accelerated.Agent.Datapath;
+
+/// <summary>
+/// The packet filter rules of this host as the kernel holds them. Reads nftables only when the kernel says that the rules are others than
+/// before. One caller at a time, always on threads of the same network namespace.
+/// </summary>
+/// <param name="instance">Our table, and our rules in other people's chains, do not count for the digests.</param>
+public sealed class HostRules(string instance) : IDisposable
+{
+    private readonly string _ownTable = FirewallRules.TableName(instance);
+    private NftablesSocket? _nftables;
+    private (uint Generation, FilterRules Rules)? _read;
+
+    /// <summary>The comment of our rules in other people's chains.</summary>
+    public string Comment { get; } = $"accelerated {instance}";
+
+    /// <summary>nftables' rules, those of iptables-nft among them.</summary>
+    /// <exception cref="Interop.NativeException">CAP_NET_ADMIN is missing, or the rules change all the time.</exception>
+    public FilterRules ReadNftables()
+    {
+        _nftables ??= NftablesSocket.TryOpen();
+        if (_nftables is null)
+            return FilterRules.None;
+        var generation = _nftables.GetGeneration();
+        if (_read is { } read && read.Generation == generation)
+            return read.Rules;
+        var rules = _nftables.Read((family, name) => family == FilterFamily.Inet && name == _ownTable, Comment);
+
+        // Of before the reading: if rules changed meanwhile, the next look reads once more.
+        _read = generation is { } known ? (known, rules) : null;
+        return rules;
+    }
+
+    /// <summary>The rules of legacy iptables. Their changes are told to nobody, so each call reads.</summary>
+    /// <exception cref="Interop.NativeException">CAP_NET_ADMIN is missing, or the rules change all the time.</exception>
+    public FilterRules ReadLegacy() => IptablesLegacy.Read(Comment);
+
+    /// <summary>Where our rules are among others': what the digest leaves out.</summary>
+    public string PlacesOfOurs(FilterRules rules)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        return string.Join(' ',
+            from table in rules.Tables
+            from chain in table.Chains
+            from rule in chain.Rules.Index()
+            where rule.Item.Comment == Comment
+            select $"{table.Name}/{chain.Name}/{rule.Index.ToString(CultureInfo.InvariantCulture)}/{rule.Item.Handle.ToString(CultureInfo.InvariantCulture)}");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _nftables?.Dispose();
+}
