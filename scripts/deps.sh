@@ -2,7 +2,7 @@
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
 #   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, clang and
-#                           libbpf's headers; etcd under artifacts/tools
+#                           libbpf's headers; etcd under artifacts/tools; Docker 20.10 and the latest under artifacts/tools/docker
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -14,6 +14,10 @@ lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:ipe
     iptables-nft:iptables iptables-legacy:iptables ipset:ipset curl:curl conntrack:conntrack ethtool:ethtool sockperf:sockperf)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
+# Debian suites that have the Docker versions the tests are about. What is new enough is the suite's business, what is old enough is not.
+docker_dir=$tools_dir/docker
+docker_suites=(bookworm:20.10 sid:latest)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 policy=/usr/sbin/policy-rc.d
 # Another apt run on the machine is waited for.
 apt_options=(-q -o DPkg::Lock::Timeout=180 -o Dpkg::Use-Pty=0)
@@ -44,6 +48,10 @@ has_library() { ldconfig -p 2>/dev/null | grep -F "$1" >/dev/null; }
 has_etcd() {
     [[ -x ${ACCELERATED_ETCD:-$tools_dir/usr/bin/etcd} && -x ${ACCELERATED_ETCDCTL:-$tools_dir/usr/bin/etcdctl} ]] ||
         { command -v etcd && command -v etcdctl; } >/dev/null
+}
+
+has_docker() {
+    [[ -x $docker_dir/20.10/usr/sbin/dockerd && -x $docker_dir/latest/usr/sbin/dockerd && -x $docker_dir/20.10/bin/busybox ]]
 }
 
 check_dotnet() {
@@ -119,6 +127,42 @@ unpack_etcd() {
     rm -rf "$work"
 }
 
+# Unpacked beside the build as well: two versions, and a daemon that nobody here asked for. containerd, runc and the client of the older
+# version serve both. A list of sources of its own, so that the machine's packages stay what they are.
+unpack_docker() {
+    local suite version work packages
+    [[ -r $keyring ]] || die "Docker for the tests comes from Debian's archive, whose keys are not here:" \
+        "install debian-archive-keyring, or unpack docker.io, containerd, runc and busybox-static of Debian 12 into $docker_dir/20.10" \
+        "and docker.io 28 or later into $docker_dir/latest yourself"
+    for suite in "${docker_suites[@]}"; do
+        version=${suite#*:} suite=${suite%%:*}
+        [[ ! -x $docker_dir/$version/usr/sbin/dockerd ]] || continue
+        packages=(docker.io)
+        [[ $version != 20.10 ]] || packages+=(containerd runc busybox-static)
+        say "unpacking ${packages[*]} of Debian $suite into $docker_dir/$version"
+        work=$(mktemp -d)
+        mkdir -p "$work"/{lists,cache/archives}/partial "$work/tree"
+        (
+            cd "$work"
+            echo "deb [signed-by=$keyring] http://deb.debian.org/debian $suite main" >sources.list
+            private=("${apt_options[@]}" -o "APT::Sandbox::User=$(id -un)" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
+                -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none)
+            { apt-get "${private[@]}" update && apt-get "${private[@]}" download "${packages[@]}"; } >log 2>&1 </dev/null || {
+                cat log >&2
+                exit 1
+            }
+            for package in *.deb; do
+                dpkg-deb -x "$package" tree
+            done
+        ) || die "could not download ${packages[*]} of Debian $suite, see above"
+        # All of it or nothing: the next run looks for dockerd.
+        mkdir -p "$docker_dir"
+        rm -rf "${docker_dir:?}/$version"
+        mv "$work/tree" "$docker_dir/$version"
+        rm -rf "$work"
+    done
+}
+
 group=${1:-lab}
 packages=()
 case $group in
@@ -134,18 +178,24 @@ lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
 esac
 want_etcd=no
 if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi
+want_docker=no
+if [[ $group == lab ]] && ! has_docker; then want_docker=yes; fi
 
-if [[ ${#packages[@]} -eq 0 && $want_etcd == no ]]; then
+if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no ]]; then
     exit 0
 fi
 
 if ! command -v apt-get >/dev/null; then
     die "this machine has no apt-get, so please install these yourself:" \
         "${packages[*]:+  packages (Debian names): ${packages[*]}}" \
-        "$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")"
+        "$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")" \
+        "$([[ $want_docker == no ]] || echo "  Docker 20.10 with containerd, runc and a static busybox, unpacked into $docker_dir/20.10, and Docker 28 or later into $docker_dir/latest")"
 fi
 
-say "refreshing the package lists"
-apt_quietly update
+if [[ ${#packages[@]} -gt 0 || $want_etcd == yes ]]; then
+    say "refreshing the package lists"
+    apt_quietly update
+fi
 if [[ ${#packages[@]} -gt 0 ]]; then install_packages "${packages[@]}"; fi
 if [[ $want_etcd == yes ]]; then unpack_etcd; fi
+if [[ $want_docker == yes ]]; then unpack_docker; fi

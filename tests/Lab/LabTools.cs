@@ -20,6 +20,14 @@ public static class LabTools
     /// <exception cref="LabException">There is none.</exception>
     public static string Etcdctl() => EtcdTool("etcdctl", "ACCELERATED_ETCDCTL");
 
+    /// <summary>A version of Docker, unpacked: the folder below which its <c>usr/sbin/dockerd</c> is.</summary>
+    /// <param name="version"><c>20.10</c>, which has containerd, runc and busybox beside it, or <c>latest</c>.</param>
+    /// <exception cref="LabException">There is none.</exception>
+    public static string Docker(string version) =>
+        Find(null, $"artifacts/tools/docker/{version}/usr/sbin/dockerd", null) is { } dockerd
+            ? Path.GetFullPath(Path.Combine(Path.GetDirectoryName(dockerd)!, "..", ".."))
+            : throw new LabException($"there is no Docker {version} in artifacts/tools/docker: run 'make deps'");
+
     /// <summary>Where logs are kept when a lab goes down in trouble.</summary>
     public static string LogDirectory(string labName) => Path.Combine(Repository ?? Environment.CurrentDirectory, "artifacts", "logs", labName);
 
