@@ -165,6 +165,7 @@ public sealed class TransportTests(ITestOutputHelper output) : LabTest(output)
         await lab.EachNodeAsync(async (n, cancel) => await n.AttachPodsAsync(cancel), Cancel);
         await AgentSocket.WaitAsync(lab.Node(2), "the plain route", s => Transport(s, lab.Node(1)) == "direct");
         await AgentSocket.WaitAsync(lab.Node(3), "the plain route", s => Transport(s, lab.Node(1)) == "direct");
+        await lab.WaitRoutesAsync(cancel: Cancel);
         var status = await AgentSocket.WaitAsync(lab.Node(1), "health", s => (string?)s["health"] == "ok");
 
         Assert.Equal("host-gw", (string?)status["datapath"]);
