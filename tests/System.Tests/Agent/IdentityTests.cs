@@ -50,7 +50,8 @@ public sealed partial class IdentityTests(ITestOutputHelper output) : LabTest(ou
         await AgentSocket.WaitAsync(second, "health", s => (string?)s["health"] == "ok" && (bool)s["ready"]!);
         await lab.Etcd.CtlAsync("del", LabSteps.KeyName(first.Subnet().Subnet.ToString()));
         await AgentSocket.WaitAsync(first, "health", s => (string?)s["health"] == "ok");
-        Assert.Equal(3, (await lab.Etcd.ListAsync(cancel: Cancel)).Count);
+        // The dispute is over as soon as the key is gone, and the key is put right after that.
+        await Wait.UntilAsync("a key for each node", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count == 3, cancel: Cancel);
         Assert.NotEqual(first.Subnet().Subnet, second.Subnet().Subnet);
     }
 

@@ -115,17 +115,19 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
     [InlineData("ip link add other type vxlan id 1 dstport 8472 local 192.0.2.1 dev eth0 && ip link set other up", "VNI 1 on UDP port 8472 is in use by another device")]
     [InlineData("ip link add other type vxlan id 1 dstport 8472 && ip link set other up", "VNI 1 on UDP port 8472 is in use by another device")]
     [InlineData("ip link add other type vxlan external dstport 8472 && ip link set other up", "UDP port 8472 is in use")]
-    public async Task VxlanDevice_CannotBeHad_IsCriticalAndSaysWhatToDo(string obstacle, string words)
+    public async Task VxlanDevice_CannotBeHadBesideFlannel_IsCriticalAndSaysWhatToDo(string obstacle, string words)
     {
         var lab = await UpAsync(TwoNodes with { Nodes = 1, PodsPerNode = 0 });
         var node = lab.Node(1);
+        // flannel's lease: without it plain routes would do (TransportTests).
+        await lab.Etcd.CtlAsync("put", LabSteps.KeyName("10.5.200.0/24"), LabSteps.LeaseValue("192.0.2.77", "6e:0b:24:f3:bc:5a"));
         await node.RunAsync("sh", "-ec", obstacle);
 
         node.StartAgent();
 
-        var status = await AgentSocket.WaitAsync(node, "the device's problem", s => AgentSocket.Problems(s).Contains("device"));
+        var status = await AgentSocket.WaitAsync(node, "the device's problem", s => AgentSocket.Problems(s).Contains("no-transport"));
         Assert.Equal("critical", (string?)status["health"]);
-        Assert.Contains(words, await node.ProblemAsync("device"), StringComparison.Ordinal);
+        Assert.Contains(words, await node.ProblemAsync("no-transport"), StringComparison.Ordinal);
         await node.RunAsync("sh", "-ec", "ip link del other 2>/dev/null || ip link del flannel.1");
         await AgentSocket.WaitAsync(node, "the end of the problem", s => !AgentSocket.Problems(s).Any(), Noticed);
     }
