@@ -10,13 +10,15 @@ namespace Accelerated.Agent.Leases;
 /// a wrong config included, changes nothing here and is said.
 /// </summary>
 public sealed partial class ConfigFollower(
-    IEtcdClient client, SubnetLeaseStore leases, EtcdSession session, InputStore store, ILogger<ConfigFollower> log)
+    IEtcdClient client, SubnetLeaseStore leases, EtcdSession session, InputStore store, TimeProvider time, ILogger<ConfigFollower> log)
 {
     /// <summary>Code of the problem shown while etcd holds a config that this node does not follow.</summary>
     public const string NotFollowed = "config-not-followed";
 
     /// <summary>Code of the problem shown while something in the config deserves a word.</summary>
     public const string Remarks = "config";
+
+    private static readonly TimeSpan LagPause = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Runs until cancelled, beginning with the config that is in <see cref="AgentInputs.Config"/>.</summary>
     public async Task RunAsync(CancellationToken cancellation)
@@ -59,9 +61,15 @@ public sealed partial class ConfigFollower(
         await foreach (var batch in client.WatchAsync(leases.ConfigKey, revision + 1, cancellation).ConfigureAwait(false))
         {
             session.Succeeded();
-            // The watch is for a prefix; another key may begin with the same letters. A revision from before ours is a restored store.
-            if (batch.Revision < revision || batch.Events.Any(e => e.Entry.Key == leases.ConfigKey))
+            // The watch is for a prefix; another key may begin with the same letters.
+            if (batch.Events.Any(e => e.Entry.Key == leases.ConfigKey))
                 return;
+            // The member lags, or the store was restored from a backup: look again, but not in a hot loop.
+            if (batch.Revision < revision)
+            {
+                await Task.Delay(LagPause, time, cancellation).ConfigureAwait(false);
+                return;
+            }
         }
     }
 

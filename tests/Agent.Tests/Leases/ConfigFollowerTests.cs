@@ -45,7 +45,7 @@ public sealed class ConfigFollowerTests : IAsyncLifetime
         await PutAsync(First);
         _store.Update(i => i with { Config = NetworkConfigParser.Parse(First) });
         var session = new EtcdSession(client, _store, TimeProvider.System, new LogRecorder<EtcdSession>());
-        _running = new ConfigFollower(client, _leases, session, _store, _log).RunAsync(_stop.Token);
+        _running = new ConfigFollower(client, _leases, session, _store, TimeProvider.System, _log).RunAsync(_stop.Token);
     }
 
     public async ValueTask DisposeAsync()
