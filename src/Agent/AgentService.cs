@@ -14,8 +14,8 @@ namespace Accelerated.Agent;
 /// lease, the device, the routes, the rules and subnet.env in place, as flannel does: containers go on talking.
 /// </summary>
 public sealed partial class AgentService(
-    AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, HealthServer health, KernelWatch kernel, FlannelWatch flannel, ExitStatus exit,
-    IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
+    AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, HealthServer health, KernelWatch kernel, FlannelWatch flannel, IdleMemory memory,
+    ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
 {
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -33,7 +33,7 @@ public sealed partial class AgentService(
                 DetachLanes();
             kernel.Start();
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token), flannel.RunAsync(stop.Token),
+            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token), flannel.RunAsync(stop.Token), memory.RunAsync(stop.Token),
                 probes is null ? Task.Delay(Timeout.Infinite, stop.Token) : health.RunAsync(probes, stop.Token)).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

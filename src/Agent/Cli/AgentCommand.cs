@@ -113,6 +113,7 @@ internal static class AgentCommand
                 : s.GetRequiredService<KernelDatapath>())
             .AddSingleton<KernelWatch>()
             .AddSingleton<FlannelWatch>()
+            .AddSingleton<IdleMemory>()
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()
             .AddSingleton<StatusServer>()

@@ -17,12 +17,6 @@ public sealed unsafe class NftablesContext : IDisposable
     private const int SelectLimit = 1024;
 
     private readonly NftContextHandle _context;
-    /// <summary>
-    /// Characters from which on a run's memory is given back to the kernel. For a set of thousands of addresses the library takes tens of
-    /// megabytes, and malloc keeps what it frees.
-    /// </summary>
-    private const int LargeText = 32 * 1024;
-
     private readonly int _socket;
 
     private NftablesContext(NftContextHandle context, int socket)
@@ -107,8 +101,6 @@ public sealed unsafe class NftablesContext : IDisposable
         // Reading a buffer empties it for the next run, so both are read each time.
         var output = Marshal.PtrToStringUTF8((nint)Libnftables.nft_ctx_get_output_buffer(_context)) ?? "";
         var error = Marshal.PtrToStringUTF8((nint)Libnftables.nft_ctx_get_error_buffer(_context)) ?? "";
-        if (commands.Length + output.Length > LargeText)
-            _ = Libc.malloc_trim(0);
         return result == 0 ? output : throw new NftablesException(commands, error);
     }
 

@@ -1,0 +1,36 @@
+using Accelerated.Interop;
+
+namespace Accelerated.Agent.Node;
+
+/// <summary>
+/// Gives memory back once a burst of work is over. The runtime collects when it needs room, and a quiet agent never does: what a start
+/// or a thousand new peers left behind would be kept for good.
+/// </summary>
+public sealed class IdleMemory(TimeProvider time)
+{
+    /// <summary>Less is not worth a collection: at rest the agent takes hours to allocate it.</summary>
+    private const long WorthIt = 4 << 20;
+
+    /// <summary>More than this in one <see cref="Interval"/> is work that still goes on.</summary>
+    private const long Calm = 256 << 10;
+
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        var (given, seen) = (0L, 0L);
+        for (; ; )
+        {
+            await Task.Delay(Interval, time, cancellation).ConfigureAwait(false);
+            var allocated = GC.GetTotalAllocatedBytes();
+            var isCalm = allocated - seen < Calm;
+            seen = allocated;
+            if (!isCalm || allocated - given < WorthIt)
+                continue;
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            NativeHeap.Trim();
+            given = allocated;
+        }
+    }
+}
