@@ -18,14 +18,31 @@ public sealed class HostRules(string instance) : IDisposable
     /// <summary>The comment of our rules in other people's chains.</summary>
     public string Comment { get; } = $"accelerated {instance}";
 
+    /// <summary>The number of nftables' rule set, one more after each transaction; null where the kernel has none.</summary>
+    /// <exception cref="Interop.NativeException">CAP_NET_ADMIN is missing.</exception>
+    public uint? Generation()
+    {
+        _nftables ??= NftablesSocket.TryOpen();
+        return _nftables?.GetGeneration();
+    }
+
+    /// <summary>Tells of a transaction on our own table. If it was the only one, what was read before it still stands.</summary>
+    public void NoteOwn(uint? before, uint? after)
+    {
+        if (_read is { } read && read.Generation == before && IsNext(before, after))
+            _read = (after!.Value, read.Rules);
+    }
+
+    /// <summary>Whether there was just one transaction between two numbers of the rule set.</summary>
+    public static bool IsNext(uint? before, uint? after) => before is { } number && after == unchecked(number + 1);
+
     /// <summary>nftables' rules, those of iptables-nft among them.</summary>
     /// <exception cref="Interop.NativeException">CAP_NET_ADMIN is missing, or the rules change all the time.</exception>
     public FilterRules ReadNftables()
     {
-        _nftables ??= NftablesSocket.TryOpen();
+        var generation = Generation();
         if (_nftables is null)
             return FilterRules.None;
-        var generation = _nftables.GetGeneration();
         if (_read is { } read && read.Generation == generation)
             return read.Rules;
         var rules = _nftables.Read((family, name) => family == FilterFamily.Inet && name == _ownTable, Comment);

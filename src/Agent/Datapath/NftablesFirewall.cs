@@ -12,13 +12,14 @@ namespace Accelerated.Agent.Datapath;
 /// anything; else the kernel's own listing of the table right after our transaction is compared with the listing of now. libnftables is
 /// loaded at the first call only.
 /// </summary>
-/// <remarks>One caller of <see cref="Apply"/>; <see cref="Refused"/> may be called from any thread.</remarks>
-public sealed class NftablesFirewall(string instance) : IDisposable
+/// <remarks>One caller of <see cref="Apply"/> and <see cref="Settle"/>; <see cref="Refused"/> may be called from any thread.</remarks>
+/// <param name="instance">Name of the agent's instance.</param>
+/// <param name="rules">The host's rules; the firewall does not dispose of them.</param>
+public sealed class NftablesFirewall(string instance, HostRules rules) : IDisposable
 {
     private readonly string _table = FirewallRules.TableName(instance);
     private readonly Lock _gate = new();
     private NftablesContext? _context;
-    private NftablesSocket? _rules;
     private (FirewallSpec Spec, AcceptMark? Mark)? _applied;
     private (uint? Generation, byte[]? Digest) _left;
 
@@ -36,16 +37,38 @@ public sealed class NftablesFirewall(string instance) : IDisposable
         lock (_gate)
         {
             _context ??= NftablesContext.Open();
-            _rules ??= NftablesSocket.TryOpen();
             var update = _applied is { } applied ? FirewallRules.Update(_table, applied, (spec, mark)) : null;
             var isIntact = _applied is not null && IsAsLeft();
             if (isIntact && update is "")
                 return FirewallChange.None;
             _applied = null;
+            var before = rules.Generation();
             Run(c => c.Run(isIntact && update is not null ? update : FirewallRules.Replace(_table, spec, mark, Counts() ?? [])));
-            _left = Look();
+            var after = rules.Generation();
+            rules.NoteOwn(before, after);
+            _left = (HostRules.IsNext(before, after) ? after : null, null);
             _applied = (spec, mark);
             return update is "" ? FirewallChange.Repaired : FirewallChange.Written;
+        }
+    }
+
+    /// <summary>
+    /// Looks at what the last transaction has left, so that what others change can be told from it. Routes to new peers wait for the
+    /// transaction and need not wait for this.
+    /// </summary>
+    public void Settle()
+    {
+        lock (_gate)
+        {
+            try
+            {
+                if (_applied is not null && _left.Digest is null)
+                    _left = Look();
+            }
+            catch (NativeException)
+            {
+                // ignoring: the next pass finds nothing to compare with, and writes the table again.
+            }
         }
     }
 
@@ -81,15 +104,11 @@ public sealed class NftablesFirewall(string instance) : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _context?.Dispose();
-        _rules?.Dispose();
-    }
+    public void Dispose() => _context?.Dispose();
 
     private bool IsAsLeft()
     {
-        if (_left.Generation is not null && _left.Generation == _rules?.GetGeneration())
+        if (_left.Generation is not null && _left.Generation == rules.Generation())
             return true;
         var now = Look();
         if (now.Digest is null || _left.Digest is null || !now.Digest.AsSpan().SequenceEqual(_left.Digest))
@@ -101,9 +120,9 @@ public sealed class NftablesFirewall(string instance) : IDisposable
     /// <summary>Our table as the kernel has it, and the number of the rule set if that stood still meanwhile.</summary>
     private (uint? Generation, byte[]? Digest) Look()
     {
-        var before = _rules?.GetGeneration();
+        var before = rules.Generation();
         var digest = List() is { } listing ? SHA256.HashData(Encoding.UTF8.GetBytes(listing)) : null;
-        return (_rules?.GetGeneration() == before ? before : null, digest);
+        return (rules.Generation() == before ? before : null, digest);
     }
 
     private Dictionary<string, PacketCount>? Counts()

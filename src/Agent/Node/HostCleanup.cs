@@ -31,9 +31,9 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevi
         var state = LoadState();
         Step($"the eBPF lanes pinned in {options.Lanes.PinDirectory}", () => Directory.Exists(options.Lanes.PinDirectory), () => BpfDatapath.Detach(options.Lanes));
         RemoveDevices(state);
-        using (var firewall = new NftablesFirewall(options.Instance))
+        using (var rules = new HostRules(options.Instance))
         {
-            using var rules = new HostRules(options.Instance);
+            using var firewall = new NftablesFirewall(options.Instance, rules);
             var foreign = new ForeignChains(options.Instance, rules, TimeProvider.System);
             Step($"our rules in the chains of iptables (comment \"{rules.Comment}\")", () => foreign.Find().Count > 0, foreign.Remove);
             Step($"the nftables table inet {FirewallRules.TableName(options.Instance)}", firewall.Exists, firewall.Remove);

@@ -24,6 +24,8 @@ public sealed class KernelWatch : IDisposable
     private RouteMonitor? _routes;
     private NftablesMonitor? _rules;
     private XfrmMonitor? _ipsec;
+    private bool _isDeaf = true;
+    private bool _hostChanged;
     private Concern _concern = new(new HashSet<int>(), [], [], null);
 
     /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
@@ -41,6 +43,7 @@ public sealed class KernelWatch : IDisposable
     public void Start()
     {
         _routes = RouteMonitor.Start(OnRouteEvent, OnFailure);
+        Volatile.Write(ref _isDeaf, false);
         try
         {
             _rules = NftablesMonitor.Start(OnRulesEvent, OnFailure);
@@ -60,6 +63,9 @@ public sealed class KernelWatch : IDisposable
         }
     }
 
+    /// <summary>Whether interfaces, addresses or routes of this host may have changed since the last call.</summary>
+    public bool TakeHostChange() => Interlocked.Exchange(ref _hostChanged, false) || Volatile.Read(ref _isDeaf);
+
     /// <summary>Says what concerns the loop from now on.</summary>
     public void Concerns(DatapathReport report, DesiredState desired) =>
         Volatile.Write(ref _concern, new Concern(
@@ -77,6 +83,8 @@ public sealed class KernelWatch : IDisposable
     {
         if (happened.PortId == _ownPort && happened.Kind != RouteEventKind.Overrun)
             return;
+        if (happened.Kind != RouteEventKind.Neighbour)
+            Volatile.Write(ref _hostChanged, true);
         var concern = Volatile.Read(ref _concern);
         var decides = DecidesOverTraffic(happened, concern);
         if (decides)
@@ -111,9 +119,12 @@ public sealed class KernelWatch : IDisposable
         _wake.Wake();
     }
 
-    private void OnFailure(Exception failure) =>
+    private void OnFailure(Exception failure)
+    {
+        Volatile.Write(ref _isDeaf, true);
         _store.Report(new Problem(ProblemSeverity.Degraded, "kernel-watch", $"kernel events are not heard any more: {failure.Message}",
             "restart the agent; until then what others change is repaired by the periodic pass (--reconcile-interval)"));
+    }
 
     private sealed record Concern(IReadOnlySet<int> Interfaces, IReadOnlyList<string> Names, IReadOnlyList<IPNetwork> Networks, IPNetwork? Containers);
 }

@@ -33,6 +33,8 @@ public sealed partial class ReconcileLoop(
 
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
+    private NodeFacts? _node;
+    private DateTimeOffset _lookedAt = DateTimeOffset.MinValue;
     private IReadOnlyList<OtherInterface> _others = [];
     private (string Name, string Reason)? _carrier;
     private AgentInputs? _kept;
@@ -118,6 +120,7 @@ public sealed partial class ReconcileLoop(
                 firewallDone &= ApplyFirewall(desired, problems, ref repairs);
             if (!ChooseTransport(report, desired, inputs, node, problems))
                 return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
+            firewall.Settle();
             var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
             var keepAgain = Keep(inputs, time.GetUtcNow() - _keptAt);
@@ -168,8 +171,7 @@ public sealed partial class ReconcileLoop(
     {
         try
         {
-            var (node, others) = UnderlaySelector.Look(options.Underlay, routes);
-            _others = others;
+            var node = Look();
             if (!node.IsUp)
                 problems.Add(new Problem(ProblemSeverity.Critical, "underlay-down", $"{node.Interface} is down", $"ip link set {node.Interface} up"));
             if (!node.Forwards)
@@ -183,9 +185,22 @@ public sealed partial class ReconcileLoop(
         catch (UnderlayException e)
         {
             // Keep what the kernel has: an interface that went away may come back.
+            _node = null;
             problems.Add(new Problem(ProblemSeverity.Critical, "underlay", e.Message, "bring the interface back, or restart with another --iface"));
             return null;
         }
+    }
+
+    /// <summary>The node's facts. Those that the kernel tells of are not looked for again while it says nothing.</summary>
+    /// <exception cref="UnderlayException">The interface is not there, or not as the flags ask.</exception>
+    private NodeFacts Look()
+    {
+        var now = time.GetUtcNow();
+        if (!kernel.TakeHostChange() && _node is { } known && now - _lookedAt < options.ReconcileInterval)
+            return known;
+        _lookedAt = now;
+        (_node, _others) = UnderlaySelector.Look(options.Underlay, routes);
+        return _node;
     }
 
     /// <summary>Equal inputs give the very same object, so that a pass can tell "nothing new" from "something new".</summary>

@@ -19,12 +19,14 @@ public sealed class StatusServerTests : IAsyncLifetime
     private readonly string _directory = Directory.CreateTempSubdirectory("api-").FullName;
     private readonly CancellationTokenSource _stop = new();
     private readonly RouteSocket _routes = RouteSocket.Open();
-    private readonly NftablesFirewall _firewall = new("test");
+    private readonly HostRules _rules = new("test");
+    private readonly NftablesFirewall _firewall;
     private readonly WakeSignal _wake = new();
     private KernelWatch _kernel = null!;
     private Socket _listener = null!;
-    private readonly HostRules _rules = new("test");
     private Task _serving = Task.CompletedTask;
+
+    public StatusServerTests() => _firewall = new("test", _rules);
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 

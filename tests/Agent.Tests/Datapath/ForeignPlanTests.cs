@@ -14,6 +14,8 @@ public sealed class ForeignPlanTests
     private const string Comment = "accelerated default";
     private const string In = "-s 10.5.0.0/16 -d 10.5.1.0/24 -i flannel.1";
     private const string Out = "-s 10.5.1.0/24 -d 10.5.0.0/16 -o flannel.1";
+    private const string From = "-s 10.5.1.0/24";
+    private const string To = "-d 10.5.1.0/24";
     private const string Port = "-i eth0 -p udp -m udp --dport 8472";
     private const string OursIn = In + " # -j ACCEPT";
     private const string OursOut = Out + " # -j ACCEPT";
@@ -27,10 +29,13 @@ public sealed class ForeignPlanTests
     {
         { "nothing there", [], "" },
         { "nothing refuses", ["FORWARD ACCEPT:", "INPUT ACCEPT:"], "" },
-        { "no iptables of Docker, policy drop", ["FORWARD DROP:"], $"-A FORWARD {In}|-A FORWARD {Out}" },
+        { "no iptables of Docker, policy drop", ["FORWARD DROP:"], $"-A FORWARD {From}|-A FORWARD {To}" },
+        { "policy drop, behind what others put", ["FORWARD DROP: -d 10.5.1.7/32 -j DROP; -s 10.9.0.0/16 -j ACCEPT"], $"-A FORWARD {From}|-A FORWARD {To}" },
+        { "a reject at the end, and policy drop", ["FORWARD DROP: -d 10.9.0.0/16 -j ACCEPT; -j DROP"], $"-I FORWARD 2 {In}|-I FORWARD 3 {Out}" },
+        { "only what they send is accepted", ["FORWARD DROP: -s 10.5.1.0/24 -j ACCEPT"], $"-A FORWARD {To}" },
         { "a reject at the end", ["FORWARD ACCEPT: -d 10.9.0.0/16 -j ACCEPT; -j DROP"], $"-I FORWARD 2 {In}|-I FORWARD 3 {Out}" },
         { "flannel's rules accept already", ["FORWARD DROP: -s 10.5.0.0/16 -j ACCEPT; -d 10.5.0.0/16 -j ACCEPT"], "" },
-        { "one direction is accepted", ["FORWARD DROP: -o flannel.1 -j ACCEPT"], $"-A FORWARD {In}" },
+        { "one direction is accepted", ["FORWARD DROP: -o flannel.1 -j ACCEPT"], $"-A FORWARD {From}|-A FORWARD {To}" },
         { "one container is refused on purpose", ["FORWARD ACCEPT: -d 10.5.1.7/32 -j DROP"], "" },
         { "Docker 20.10", ["DOCKER-USER: -j RETURN", "FORWARD DROP: -j DOCKER-USER"], $"-I DOCKER-USER 1 {In}|-I DOCKER-USER 2 {Out}" },
         { "the operator refuses first", ["DOCKER-USER: -d 10.5.1.7/32 -j DROP; -j RETURN", "FORWARD DROP: -j DOCKER-USER"], $"-I DOCKER-USER 2 {In}|-I DOCKER-USER 3 {Out}" },
@@ -49,7 +54,7 @@ public sealed class ForeignPlanTests
             "ours of another subnet", ["DOCKER-USER: -s 10.5.0.0/16 -d 10.5.9.0/24 -i flannel.1 # -j ACCEPT", "FORWARD DROP: -j DOCKER-USER"],
             $"-D DOCKER-USER -s 10.5.0.0/16 -d 10.5.9.0/24 -i flannel.1|-A DOCKER-USER {In}|-A DOCKER-USER {Out}"
         },
-        { "DOCKER-USER that nobody calls", ["DOCKER-USER:", "FORWARD DROP:"], $"-A FORWARD {In}|-A FORWARD {Out}" },
+        { "DOCKER-USER that nobody calls", ["DOCKER-USER:", "FORWARD DROP:"], $"-A FORWARD {From}|-A FORWARD {To}" },
         {
             "Docker comes", [$"DOCKER-USER:", $"FORWARD DROP: -j DOCKER-USER; {OursIn}; {OursOut}"],
             $"-A DOCKER-USER {In}|-A DOCKER-USER {Out}|-D FORWARD {In}|-D FORWARD {Out}"

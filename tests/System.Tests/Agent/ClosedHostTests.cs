@@ -35,7 +35,7 @@ public sealed class ClosedHostTests(ITestOutputHelper output) : LabTest(output)
     [InlineData("iptables-legacy", "bpf")]
     [InlineData("iptables-nft", "kernel")]
     [InlineData("iptables-nft", "bpf")]
-    public async Task Forward_WithPolicyDrop_LetsTheOverlayThroughAndNothingElse(string iptables, string datapath)
+    public async Task Forward_WithPolicyDrop_LetsContainersTalkAsFlannelsRulesDo(string iptables, string datapath)
     {
         var lab = await UpAsync(new LabSpec { Datapath = datapath });
         await CloseAsync(lab, iptables, DropForwarded);
@@ -44,8 +44,16 @@ public sealed class ClosedHostTests(ITestOutputHelper output) : LabTest(output)
 
         await WaitPingAsync(one, far, near);
         await WaitPingAsync(one, near, far);
+        // Out to the world, and in where something leads to them.
+        Assert.Equal(0, (await near.PingAsync(lab.Layout.EtcdAddress, cancel: Cancel)).Lost);
         await lab.Etcd.RunAsync("ip", "route", "add", $"{near.Address}/32", "via", one.Address.ToString());
-        Assert.Equal(3, (await lab.Etcd.PingAsync(near.Address, cancel: Cancel)).Lost);
+        Assert.Equal(0, (await lab.Etcd.PingAsync(near.Address, cancel: Cancel)).Lost);
+
+        // What the operator refuses stays refused: ours are behind it.
+        await one.RunAsync(iptables, "-A", "FORWARD", "-d", $"{near.Address}", "-j", "DROP");
+        await Wait.UntilAsync(
+            "the operator's rule to decide", async () => (await lab.Etcd.PingAsync(near.Address, count: 1, cancel: Cancel)).Lost == 1, explain: one.LogTail, cancel: Cancel);
+        Assert.Equal(0, (await near.PingAsync(far.Address, cancel: Cancel)).Received);
 
         // Loaded anew, told by nobody where it is legacy iptables.
         await CloseAsync(lab, iptables, DropForwarded);

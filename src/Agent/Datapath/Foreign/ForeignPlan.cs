@@ -156,6 +156,8 @@ public sealed record ForeignPlan(IReadOnlyList<ForeignEdit> Edits, IReadOnlyList
             return spec.Forward && IsDockerUserCalled ? ([.. Inward(spec), .. Outward(spec)], end >= 0 ? end : others.Rules.Count) : ([], 0);
         }
 
+        // Behind everything, as flannel's two rules: what only the policy would drop of what containers here send and get, wherever it goes. A
+        // rule that refuses is the operator's; before that goes what the overlay needs, and no more.
         private (IReadOnlyList<ForeignRule>, int) WantForward(ForeignSpec spec, FilterChain others)
         {
             if (!spec.Forward || IsDockerUserCalled)
@@ -169,7 +171,18 @@ public sealed record ForeignPlan(IReadOnlyList<ForeignEdit> Edits, IReadOnlyList
                 place = Math.Min(place, refusal);
             }
 
-            return (rules, place);
+            var end = others.Rules.Count;
+            if (place < end)
+                return (rules, place);
+            foreach (var outward in (bool[])[true, false])
+            {
+                if (Find(others, PacketClass.Crossing(spec.Subnet, outward)) is null)
+                    continue;
+                rules.RemoveAll(r => (outward ? r.Source : r.Destination) == spec.Subnet);
+                rules.Add(new ForeignRule(null, null, outward ? spec.Subnet : null, outward ? null : spec.Subnet, null));
+            }
+
+            return (rules, end);
         }
 
         private (IReadOnlyList<ForeignRule>, int)? WantInput(ForeignSpec spec, FilterChain others, bool isThere)

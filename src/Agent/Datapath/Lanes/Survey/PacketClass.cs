@@ -74,19 +74,24 @@ internal sealed class PacketClass
     /// <param name="outward">From a container here, rather than to it. Which interface the container is behind is not known.</param>
     public static PacketClass Forwarded(IPNetwork network, IPNetwork subnet, string name, bool outward)
     {
-        var (here, everywhere) = (Network(subnet), Network(network));
-        return new(new Dictionary<PacketField, ValueRange[]>
-        {
-            [PacketField.Family] = [Number(Ipv4)],
-            [PacketField.EtherType] = [Number(0x0800)],
-            [PacketField.Source] = [outward ? here : everywhere],
-            [PacketField.Destination] = [outward ? everywhere : here],
-            [outward ? PacketField.OutputName : PacketField.InputName] = [Name(name)],
-            [PacketField.Fragment] = WholePacket,
-            [PacketField.ConntrackState] = [Number(ConntrackStates.New)],
-            [PacketField.SocketOwner] = [],
-        });
+        var known = Crossing(subnet, outward)._known;
+        known[outward ? PacketField.Destination : PacketField.Source] = [Network(network)];
+        known[outward ? PacketField.OutputName : PacketField.InputName] = [Name(name)];
+        return new(known);
     }
+
+    /// <summary>What begins a conversation between a container here and whatever is outside, the rest of the world included.</summary>
+    /// <param name="subnet">The node's own subnet.</param>
+    /// <param name="outward">From a container here, rather than to it.</param>
+    public static PacketClass Crossing(IPNetwork subnet, bool outward) => new(new Dictionary<PacketField, ValueRange[]>
+    {
+        [PacketField.Family] = [Number(Ipv4)],
+        [PacketField.EtherType] = [Number(0x0800)],
+        [outward ? PacketField.Source : PacketField.Destination] = [Network(subnet)],
+        [PacketField.Fragment] = WholePacket,
+        [PacketField.ConntrackState] = [Number(ConntrackStates.New)],
+        [PacketField.SocketOwner] = [],
+    });
 
     /// <summary>What lane 2 would carry: packets of established flows between a container here and one elsewhere.</summary>
     /// <param name="device">The overlay.</param>
