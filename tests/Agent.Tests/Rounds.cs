@@ -10,25 +10,45 @@ internal static class Rounds
     /// <summary>Runs <paramref name="round"/> so often, or once with the seed in ACCELERATED_SEED.</summary>
     internal static void Run(int count, Action<Random> round)
     {
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given)
+        var seeds = Seeds(count);
+        for (var i = 0; i < seeds.Length; i++)
         {
-            round(new Random(int.Parse(given, CultureInfo.InvariantCulture)));
-            return;
-        }
-
-        for (var i = 0; i < count; i++)
-        {
-            var seed = Random.Shared.Next();
             try
             {
-                round(new Random(seed));
+                round(new Random(seeds[i]));
             }
             catch (Exception e)
             {
-                Assert.Fail($"round {i} failed, repeat it with {Variable}={seed}: {e}");
+                Fail(i, seeds[i], e);
             }
         }
     }
+
+    /// <summary>As <see cref="Run"/>, for rounds that wait for something.</summary>
+    /// <returns>How many rounds there were.</returns>
+    internal static async Task<int> RunAsync(int count, Func<Random, Task> round)
+    {
+        var seeds = Seeds(count);
+        for (var i = 0; i < seeds.Length; i++)
+        {
+            try
+            {
+                await round(new Random(seeds[i]));
+            }
+            catch (Exception e)
+            {
+                Fail(i, seeds[i], e);
+            }
+        }
+
+        return seeds.Length;
+    }
+
+    private static int[] Seeds(int count) => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
+        ? [int.Parse(given, CultureInfo.InvariantCulture)]
+        : [.. Enumerable.Range(0, count).Select(_ => Random.Shared.Next())];
+
+    private static void Fail(int round, int seed, Exception e) => Assert.Fail($"round {round} failed, repeat it with {Variable}={seed}: {e}");
 
     internal static T Pick<T>(this Random random, IReadOnlyList<T> items) => items[random.Next(items.Count)];
 

@@ -145,11 +145,15 @@ internal sealed partial class AgentFlags
         var margin = _renewMargin.Number;
         if (margin is < 1 or >= MinutesPerDay)
             throw _renewMargin.Wrong($"expected 1 to {MinutesPerDay - 1} minutes");
+        var ttl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30));
+        // The default margin, flannel's, goes with flannel's day; a shorter lease is renewed at a third of it anyway.
+        if (_renewMargin.IsSet && TimeSpan.FromMinutes(margin) >= ttl)
+            throw _renewMargin.Wrong($"expected less than the {Words(ttl)} that the lease lasts ({_leaseTtl.Origin})");
         return new AgentOptions
         {
             Etcd = ReadEtcd(),
             EtcdPrefix = Prefix(),
-            Underlay = new UnderlayOptions(_iface.Values, Patterns(), Address(_ifaceCanReach), Address(_publicIP)),
+            Underlay = new UnderlayOptions(_iface.Values, Patterns(), Address(_ifaceCanReach), PublicIP()),
             Firewall = new FirewallOptions(_ipMasq.IsTrue, !_notRandom.IsTrue, _forwardRules.IsTrue, Guard(), GuardAllow(), _openPort.IsTrue),
             SubnetFile = NotEmpty(_subnetFile),
             RunDirectory = NotEmpty(_runDir),
@@ -157,7 +161,7 @@ internal sealed partial class AgentFlags
             Instance = InstanceName().IsMatch(_instance.Value) ? _instance.Value : throw _instance.Wrong("expected up to 32 of a-z, 0-9, - and _, beginning with a letter or digit"),
             Datapath = Datapath(),
             Lanes = Lanes(),
-            SubnetLeaseTtl = Duration(_leaseTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(30)),
+            SubnetLeaseTtl = ttl,
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
             Health = Health(),
@@ -264,7 +268,7 @@ internal sealed partial class AgentFlags
         "kernel" => DatapathChoice.Kernel,
         "bpf" => DatapathChoice.Bpf,
         "host-gw" => DatapathChoice.HostGw,
-        _ => throw _datapath.Wrong("expected auto, bpf or kernel"),
+        _ => throw _datapath.Wrong("expected auto, bpf, kernel or host-gw"),
     };
 
     private OverlayGuard Guard() => _guard.Value switch
@@ -357,6 +361,10 @@ internal sealed partial class AgentFlags
         "never" => LaneCompile.Never,
         _ => throw _bpfCompile.Wrong("expected auto, always or never"),
     };
+
+    private IPAddress? PublicIP() => Address(_publicIP) is not { } address || DesiredStateBuilder.IsUnicast(address)
+        ? Address(_publicIP)
+        : throw _publicIP.Wrong("no other host reaches it: expected the address at which the others reach this one");
 
     private static IPAddress? Address(GoFlag flag)
     {

@@ -62,7 +62,7 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         lock (_gate)
         {
             if (!error.IsTransient && !_everConnected)
-                throw new AgentFaultException(error.IsEndpointFault ? $"{error.Message} (check --etcd-endpoints)" : error.Message, error);
+                throw new AgentFaultException(error.Message + Remedy(error), error);
             var health = store.Current.Etcd;
             // One line per change of state: five hundred nodes must not fill their logs because etcd is away.
             if (health.IsConnected || health.Error is null)
@@ -76,6 +76,14 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
 
         await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(ShortestPause, LongestPause)), time, cancellation).ConfigureAwait(false);
     }
+
+    private static string Remedy(EtcdException error) => error switch
+    {
+        { IsEndpointFault: true } => " (check --etcd-endpoints)",
+        { Code: EtcdStatusCode.PermissionDenied } =>
+            ": the user of --etcd-username needs a role that may read and write all under --etcd-prefix (etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix)",
+        _ => "",
+    };
 
     [LoggerMessage(2001, LogLevel.Information, "etcd answers at {Endpoint}")]
     private partial void LogConnected(string? endpoint);

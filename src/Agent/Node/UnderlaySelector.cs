@@ -43,42 +43,57 @@ public static class UnderlaySelector
         var misses = new List<string>();
         foreach (var wanted in options.Interfaces)
         {
-            if (ByNameOrAddress(wanted, links, addresses) is { } hit)
-                return WithAddress(hit.Link, hit.Address, $"--iface={wanted}", addresses);
-            misses.Add($"--iface={wanted}: no interface has this name or address");
+            if (Usable(ByNameOrAddress(wanted, links, addresses), $"--iface={wanted}", "no interface has this name or address") is { } hit)
+                return hit;
         }
 
         foreach (var pattern in options.Patterns)
         {
-            if (ByPattern(pattern, links, addresses) is { } hit)
-                return WithAddress(hit.Link, hit.Address, $"--iface-regex={pattern}", addresses);
-            misses.Add($"--iface-regex={pattern}: matches no interface address and no name");
+            if (Usable(ByPattern(pattern, links, addresses), $"--iface-regex={pattern}", "matches no interface address and no name") is { } hit)
+                return hit;
         }
 
         if (options.CanReach is { } target)
         {
-            if (routes.LookUpRoute(target) is { } route && links.FirstOrDefault(l => l.Index == route.InterfaceIndex) is { } link)
-                return WithAddress(link, Address(link, route.PreferredSource, addresses), $"--iface-can-reach={target}", addresses);
-            misses.Add($"--iface-can-reach={target}: there is no route to it");
+            var route = routes.LookUpRoute(target);
+            var link = links.FirstOrDefault(l => l.Index == route?.InterfaceIndex);
+            if (Usable(link is null ? null : (link, Address(link, route!.PreferredSource, addresses)), $"--iface-can-reach={target}", "there is no route to it") is { } hit)
+                return hit;
         }
 
-        if (misses.Count > 0)
-            throw new UnderlayException($"{string.Join("; ", misses)}. This host has {Inventory(links, addresses)}: name one of these");
-        return ByDefault(options, routes, links, addresses);
+        return misses.Count > 0
+            ? throw new UnderlayException($"{string.Join("; ", misses)}. {Inventory(links, addresses)}")
+            : ByDefault(options, routes, links, addresses);
+
+        // An interface that is there and cannot be used is passed over like one that is not: the next flag may name a better one.
+        (Link Link, InterfaceAddress Address)? Usable((Link Link, InterfaceAddress? Address)? found, string flag, string otherwise)
+        {
+            if (found is not { } hit)
+                misses.Add($"{flag}: {otherwise}");
+            else if ((hit.Address ?? Address(hit.Link, null, addresses)) is not { } address)
+                misses.Add($"{flag}: {hit.Link.Name} has no usable IPv4 address");
+            else if (IPAddress.IsLoopback(address.Address))
+                misses.Add($"{flag}: {address.Address} is this host's own for itself, and nobody else reaches it");
+            else
+                return (hit.Link, address);
+            return null;
+        }
     }
 
     private static (Link Link, InterfaceAddress Address) ByDefault(
         UnderlayOptions options, RouteSocket routes, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
     {
-        if (options.PublicIP is { } publicIP && ByNameOrAddress(publicIP.ToString(), links, addresses) is { } local)
-            return WithAddress(local.Link, local.Address, $"--public-ip={publicIP}", addresses);
+        if (options.PublicIP is { } publicIP && ByNameOrAddress(publicIP.ToString(), links, addresses) is { Address: { } local } owner)
+            return (owner.Link, local);
         var route = routes.GetRoutes(new RouteFilter(AddressFamily.InterNetwork))
             .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast && r.InterfaceIndex > 0)
             .OrderBy(r => r.Priority)
             .FirstOrDefault();
         if (route is null || links.FirstOrDefault(l => l.Index == route.InterfaceIndex) is not { } link)
-            throw new UnderlayException($"--iface is not given and there is no IPv4 default route to go by. This host has {Inventory(links, addresses)}: name one of these with --iface");
-        return WithAddress(link, Address(link, route.PreferredSource, addresses), "--iface (not given, the default route's)", addresses);
+            throw new UnderlayException($"--iface is not given and there is no IPv4 default route to go by. {Inventory(links, addresses)} with --iface");
+        return Address(link, route.PreferredSource, addresses) is { } address
+            ? (link, address)
+            : throw new UnderlayException($"--iface is not given, and {link.Name}, by which the default route leads, has no usable IPv4 address. {Inventory(links, addresses)} with --iface");
     }
 
     private static (Link Link, InterfaceAddress? Address)? ByNameOrAddress(
@@ -97,32 +112,31 @@ public static class UnderlaySelector
         string pattern, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
     {
         var regex = new Regex(pattern, RegexOptions.CultureInvariant, PatternTimeout);
-        foreach (var address in addresses)
+        foreach (var link in links)
         {
-            if (regex.IsMatch(address.Address.ToString()) && links.FirstOrDefault(l => l.Index == address.InterfaceIndex) is { } owner)
-                return (owner, address);
+            if (Usable(link, addresses).FirstOrDefault(a => regex.IsMatch(a.Address.ToString())) is { } address)
+                return (link, address);
         }
 
-        return links.FirstOrDefault(l => regex.IsMatch(l.Name)) is { } link ? (link, null) : null;
-    }
-
-    private static (Link Link, InterfaceAddress Address) WithAddress(
-        Link link, InterfaceAddress? address, string flag, IReadOnlyList<InterfaceAddress> addresses)
-    {
-        address ??= Address(link, null, addresses);
-        return address is null
-            ? throw new UnderlayException($"{flag}: {link.Name} has no usable IPv4 address: give it one, or name another interface with --iface")
-            : (link, address);
+        var named = links.Where(l => regex.IsMatch(l.Name)).OrderBy(l => Usable(l, addresses).Any() ? 0 : 1).FirstOrDefault();
+        return named is null ? null : (named, null);
     }
 
     private static InterfaceAddress? Address(Link link, IPAddress? preferred, IReadOnlyList<InterfaceAddress> addresses)
     {
-        // Global before narrower scopes, permanent before leased ones; what is being phased out only if asked for by name.
-        var usable = addresses.Where(a => a.InterfaceIndex == link.Index && !a.IsDeprecated && !a.IsTemporary).ToList();
-        return usable.FirstOrDefault(a => a.Address.Equals(preferred))
-            ?? usable.OrderBy(a => a.Scope).ThenBy(a => a.IsPermanent ? 0 : 1).FirstOrDefault(a => !IPAddress.IsLoopback(a.Address));
+        var usable = Usable(link, addresses).ToList();
+        return usable.FirstOrDefault(a => a.Address.Equals(preferred)) ?? usable.FirstOrDefault();
     }
 
+    /// <summary>
+    /// The addresses of an interface that may be the underlay's, the best first: global before narrower scopes, permanent before leased ones.
+    /// What is being phased out is only used if asked for by name.
+    /// </summary>
+    private static IEnumerable<InterfaceAddress> Usable(Link link, IReadOnlyList<InterfaceAddress> addresses) => addresses
+        .Where(a => a.InterfaceIndex == link.Index && !a.IsDeprecated && !a.IsTemporary && !IPAddress.IsLoopback(a.Address))
+        .OrderBy(a => a.Scope).ThenBy(a => a.IsPermanent ? 0 : 1);
+
+    /// <summary>What there is to choose from, as a sentence that ends with what to do.</summary>
     private static string Inventory(IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
     {
         var usable = links
@@ -131,7 +145,9 @@ public static class UnderlaySelector
             .Select(l => $"{l.Name} ({string.Join(", ", l.Addresses.Select(a => a.Address))})")
             .Take(20)
             .ToList();
-        return usable.Count == 0 ? "no interface with an IPv4 address" : string.Join(", ", usable);
+        return usable.Count == 0
+            ? "This host has no interface with an IPv4 address: give one to the interface that leads to the other hosts, and name it"
+            : $"This host has {string.Join(", ", usable)}: name one of these";
     }
 
     private static OnLinkPrefixes ReadOnLink(Link link, RouteSocket routes) => OnLinkPrefixes.From(routes

@@ -121,33 +121,43 @@ public static class DesiredStateBuilder
             candidates.Add(new Candidate(first, last, new OverlayPeer(key, lease.Key.IPv4, lease.Key.IPv4.BaseAddress, mac, lease.Attributes.PublicIP!), null));
         }
 
-        return WithoutOverlaps(candidates, rejected);
+        return WithoutOverlaps(plan, candidates, rejected);
     }
 
-    /// <summary>In address order; of two subnets that overlap the one that begins first stays.</summary>
+    /// <summary>
+    /// In address order. Of two subnets that overlap the one stays that is cut as the config says, so that nobody's key of another length
+    /// takes a node's subnet from it; else the one that begins first.
+    /// </summary>
     private static (ImmutableArray<OverlayPeer> Tunnelled, ImmutableArray<DirectPeer> Direct) WithoutOverlaps(
-        List<Candidate> candidates, ImmutableSortedDictionary<string, string>.Builder rejected)
+        AddressPlan plan, List<Candidate> candidates, ImmutableSortedDictionary<string, string>.Builder rejected)
     {
         candidates.Sort((a, b) => a.First != b.First ? a.First.CompareTo(b.First) : a.Last.CompareTo(b.Last));
-        var tunnelled = ImmutableArray.CreateBuilder<OverlayPeer>(candidates.Count);
-        var direct = ImmutableArray.CreateBuilder<DirectPeer>();
-        Candidate? before = null;
+        var regular = WithoutOverlaps(candidates.Where(c => plan.Fits(c.Subnet)), [], rejected);
+        var others = WithoutOverlaps(candidates.Where(c => !plan.Fits(c.Subnet)), regular, rejected);
+        var kept = regular.Concat(others).OrderBy(c => c.First).ToList();
+        return ([.. kept.Select(c => c.Tunnelled).OfType<OverlayPeer>()], [.. kept.Select(c => c.Direct).OfType<DirectPeer>()]);
+    }
+
+    /// <summary>Those that overlap neither one before them nor any of <paramref name="settled"/>; all are in address order.</summary>
+    private static List<Candidate> WithoutOverlaps(
+        IEnumerable<Candidate> candidates, List<Candidate> settled, ImmutableSortedDictionary<string, string>.Builder rejected)
+    {
+        var kept = new List<Candidate>();
+        var next = 0;
         foreach (var candidate in candidates)
         {
-            if (before is { } other && candidate.First <= other.Last)
-            {
-                rejected[candidate.Key] = $"the subnet overlaps {other.Key}";
-                continue;
-            }
-
-            if (candidate.Tunnelled is { } peer)
-                tunnelled.Add(peer);
+            while (next < settled.Count && settled[next].Last < candidate.First)
+                next++;
+            var other = kept.Count > 0 && candidate.First <= kept[^1].Last ? kept[^1]
+                : next < settled.Count && settled[next].First <= candidate.Last ? settled[next]
+                : null;
+            if (other is null)
+                kept.Add(candidate);
             else
-                direct.Add(candidate.Direct!);
-            before = candidate;
+                rejected[candidate.Key] = $"the subnet overlaps {other.Key}";
         }
 
-        return (tunnelled.DrainToImmutable(), direct.DrainToImmutable());
+        return kept;
     }
 
     private static bool IsHostGw(BackendConfig backend, OwnSubnet own) =>
@@ -168,6 +178,8 @@ public static class DesiredStateBuilder
             return $"the subnet overlaps this node's own {own.Lease.Key.IPv4}";
         if (subnet.Contains(node.Address))
             return $"{subnet} contains this node's own address {node.Address}";
+        if (IPMath.Mask(node.Address, node.PrefixLength) is var underlay && IPMath.Overlap(subnet, underlay))
+            return $"{subnet} overlaps the underlay {underlay} on {node.Interface}: packets to its hosts would go into the tunnel";
         if (attributes.PublicIP is not { } remote)
             return "PublicIP is missing";
         if (!IsUnicast(remote))
@@ -201,12 +213,15 @@ public static class DesiredStateBuilder
             : $"PublicIP {attributes.PublicIP} is not on the link of {node.Interface} ({node.OnLink}), and a plain route needs that";
     }
 
-    private static bool IsUnicast(IPAddress address) =>
+    /// <summary>Whether an IPv4 address can be that of one host that others reach.</summary>
+    internal static bool IsUnicast(IPAddress address) =>
         !IPAddress.IsLoopback(address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.Broadcast)
         && address.GetAddressBytes()[0] is > 0 and < 224;
 
     private sealed record Candidate(UInt128 First, UInt128 Last, OverlayPeer? Tunnelled, DirectPeer? Direct)
     {
         public string Key => Tunnelled?.Key ?? Direct!.Key;
+
+        public IPNetwork Subnet => Tunnelled?.Subnet ?? Direct!.Subnet;
     }
 }

@@ -18,7 +18,7 @@ public sealed class AgentFlagsTests
         "-log_backtrace_at=:0", "-version=false",
     ];
 
-    // Argument or VARIABLE=value, the whole message.
+    // One or two arguments or VARIABLE=value, the whole message.
     public static TheoryData<string, string> Refused => new()
     {
         { "--kube-subnet-mgr",
@@ -32,7 +32,7 @@ public sealed class AgentFlagsTests
         { "--healthz-port=80800", "--healthz-port=80800: expected a port, or 0 for none" },
         { "--healthz-ip=localhost", "--healthz-ip=localhost: expected an address of this host, or 0.0.0.0 for all" },
         { "FLANNELD_HEALTHZ_PORT=80800", "FLANNELD_HEALTHZ_PORT=80800: expected a port, or 0 for none" },
-        { "--datapath=fast", "--datapath=fast: expected auto, bpf or kernel" },
+        { "--datapath=fast", "--datapath=fast: expected auto, bpf, kernel or host-gw" },
         { "--shortcut=on", "--shortcut=on: expected established, always or off" },
         { "--shortcut-mark=0xf0f0", "--shortcut-mark=0xf0f0: expected a mask of at least 4 bits in one run, like 0xffff0000" },
         { "--shortcut-mark=7", "--shortcut-mark=7: expected a mask of at least 4 bits in one run, like 0xffff0000" },
@@ -49,6 +49,8 @@ public sealed class AgentFlagsTests
         { "--subnet-lease-renew-margin=0", "--subnet-lease-renew-margin=0: expected 1 to 1439 minutes" },
         { "--subnet-lease-renew-margin=1440", "--subnet-lease-renew-margin=1440: expected 1 to 1439 minutes" },
         { "FLANNELD_SUBNET_LEASE_RENEW_MARGIN=-1", "FLANNELD_SUBNET_LEASE_RENEW_MARGIN=-1: expected 1 to 1439 minutes" },
+        { "--subnet-lease-renew-margin=60 --subnet-lease-ttl=1h", "--subnet-lease-renew-margin=60: expected less than the 1h that the lease lasts (--subnet-lease-ttl)" },
+        { "--subnet-lease-renew-margin=1 --subnet-lease-ttl=30s", "--subnet-lease-renew-margin=1: expected less than the 30s that the lease lasts (--subnet-lease-ttl)" },
         { "--subnet-lease-renew-margin=1h", "--subnet-lease-renew-margin=1h: expected a whole number" },
         { "--subnet-lease-ttl=29s", "--subnet-lease-ttl=29s: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
         { "--subnet-lease-ttl=721h", "--subnet-lease-ttl=721h: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
@@ -63,6 +65,10 @@ public sealed class AgentFlagsTests
         { "--subnet-lease-ttl=Infinityh", "--subnet-lease-ttl=Infinityh: expected a duration like 90s, 15m or 24h, from 30s to 720h" },
         { "FLANNELD_RECONCILE_INTERVAL=0s", "FLANNELD_RECONCILE_INTERVAL=0s: expected a duration like 90s, 15m or 24h, from 1s to 1h" },
         { "--public-ip=host-1", "--public-ip=host-1: expected an IPv4 address" },
+        { "--public-ip=127.0.0.1", "--public-ip=127.0.0.1: no other host reaches it: expected the address at which the others reach this one" },
+        { "FLANNELD_PUBLIC_IP=0.0.0.0", "FLANNELD_PUBLIC_IP=0.0.0.0: no other host reaches it: expected the address at which the others reach this one" },
+        { "--public-ip=224.0.0.5", "--public-ip=224.0.0.5: no other host reaches it: expected the address at which the others reach this one" },
+        { "--public-ip=255.255.255.255", "--public-ip=255.255.255.255: no other host reaches it: expected the address at which the others reach this one" },
         { "--public-ip=2001:db8::1", "--public-ip=2001:db8::1: expected an IPv4 address" },
         { "--public-ip=192.0.513", "--public-ip=192.0.513: expected an IPv4 address" },
         { "FLANNELD_PUBLIC_IP=x", "FLANNELD_PUBLIC_IP=x: expected an IPv4 address" },
@@ -195,7 +201,7 @@ public sealed class AgentFlagsTests
             "FLANNEL_OPTIONS: --kube-subnet-mgr=true: subnets from the Kubernetes API are not supported: run etcd mode, or keep flannel on this node" },
         { "FLANNEL_ETCD_KEY=atomic.io", "FLANNEL_ETCD_KEY=atomic.io: expected a path like /coreos.com/network" },
         { "FLANNEL_ETCD=-etcd=http://a:1", "FLANNEL_ETCD: --etcd is not a flag of the agent (accelerated agent --help lists them)" },
-        { "ACCELERATED_DATAPATH=fast", "ACCELERATED_DATAPATH=fast: expected auto, bpf or kernel" },
+        { "ACCELERATED_DATAPATH=fast", "ACCELERATED_DATAPATH=fast: expected auto, bpf, kernel or host-gw" },
     };
 
     [Theory]
@@ -269,7 +275,7 @@ public sealed class AgentFlagsTests
     public void Read_OfSomethingWrong_NamesTheFlagOrVariable(string argument, string expected)
     {
         var e = Assert.Throws<CommandLineException>(() =>
-            argument.StartsWith("FLANNELD_", StringComparison.Ordinal) ? new AgentFlags().Read([], Variables(argument)) : Read(argument));
+            argument.StartsWith("FLANNELD_", StringComparison.Ordinal) ? new AgentFlags().Read([], Variables(argument)) : Read(argument.Split(" --") is [var first, var second] ? [first, "--" + second] : [argument]));
         Assert.Equal(expected, e.Message);
     }
 
@@ -322,7 +328,7 @@ public sealed class AgentFlagsTests
     }
 
     [Theory]
-    [InlineData("--subnet-lease-ttl=30s", 30)]
+    [InlineData("--subnet-lease-ttl=30s", 30)] // Less than the default margin, which is then none.
     [InlineData("--subnet-lease-ttl=1.5m", 90)]
     [InlineData("--subnet-lease-ttl=720h", 2_592_000)]
     public void Read_OfADuration_UnderstandsItsUnit(string argument, int seconds) =>

@@ -73,7 +73,9 @@ public sealed class EtcdSessionTests : IAsyncLifetime
     {
         var e = await Assert.ThrowsAsync<AgentFaultException>(() => _session.RunAsync<int>(_ => throw Refusal(), Ct));
 
-        Assert.Equal("etcd at x: permission denied", e.Message);
+        Assert.Equal(
+            "etcd at x: permission denied: the user of --etcd-username needs a role that may read and write all under --etcd-prefix (etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix)",
+            e.Message);
         Assert.Equal(1, e.ExitCode);
         Assert.Empty(_log.Lines);
     }

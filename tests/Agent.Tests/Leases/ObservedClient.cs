@@ -12,6 +12,9 @@ internal sealed class ObservedClient(IEtcdClient inner) : IEtcdClient
 
     public string? CurrentEndpoint => inner.CurrentEndpoint;
 
+    /// <summary>What each call waits for before it goes out; null for nothing.</summary>
+    internal Func<Task>? BeforeEach { get; set; }
+
     /// <summary>How often a method was called.</summary>
     internal int Calls(string method) => _calls.GetValueOrDefault(method);
 
@@ -95,6 +98,8 @@ internal sealed class ObservedClient(IEtcdClient inner) : IEtcdClient
     private async Task EnterAsync([CallerMemberName] string method = "")
     {
         _calls.AddOrUpdate(method, 1, (_, count) => count + 1);
+        if (BeforeEach is { } wait)
+            await wait();
         if (_once.TryRemove(method, out var act))
             await act();
     }

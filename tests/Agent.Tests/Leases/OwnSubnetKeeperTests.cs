@@ -99,6 +99,33 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
         Assert.Equal(before.Key, node.Own.Key);
     }
 
+    // A reservation is a key without a TTL. flannel's documentation promises that it lasts; its first renewal puts it under one.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // What an operator does to keep a running node's subnet for it.
+    public async Task Keep_OfAReservation_LeavesItWithoutATtlForGood(bool whileItRuns)
+    {
+        if (!whileItRuns)
+            await _operator.PutAsync(_rig.Key("10.5.77.0-24"), LeaseRig.Value(Me), 0, Ct);
+        var node = await _rig.StartNodeAsync(Me);
+        var (name, value) = (node.Own.Key.ToString(), node.Own.Attributes.ToJson());
+        await KnownAsync(node);
+        if (whileItRuns)
+        {
+            await _operator.PutAsync(_rig.Key(name), value, 0, Ct);
+            await Wait.UntilAsync(() => Task.FromResult(node.Own.EtcdLease == 0), Limit, "the reservation is known");
+        }
+
+        var reserved = (await EntryAsync(name))!;
+        node.Time.Advance(TimeSpan.FromDays(40));
+
+        await _operator.PutAsync(_rig.Key("10.5.250.0-24"), LeaseRig.Value("192.0.2.7"), 0, Ct);
+        await Wait.UntilAsync(() => Task.FromResult(node.Store.Current.Leases.Leases.ContainsKey("10.5.250.0-24")), Limit, "the new peer");
+        Assert.Equal((reserved, 0L, value), ((await EntryAsync(name))!, node.Own.EtcdLease, node.Own.Attributes.ToJson()));
+        Assert.Empty(node.Store.Current.Problems);
+        node.AssertAlive();
+    }
+
     [Fact]
     public async Task Keep_OfASubnetThatAnotherNodeTook_MovesAndSaysSo()
     {

@@ -19,6 +19,11 @@ public sealed class DesiredStateBuilderTests
     {
         { "10.6.1.0-24", Value("192.0.2.7"), "10.6.1.0/24 is not inside Network 10.5.0.0/16" },
         { "10.4.0.0-15", Value("192.0.2.7"), "10.4.0.0/15 is not inside Network 10.5.0.0/16" },
+        { "0.0.0.0-0", Value("192.0.2.7"), "0.0.0.0/0 is not inside Network 10.5.0.0/16" },
+        { "127.0.0.0-8", Value("192.0.2.7"), "127.0.0.0/8 is not inside Network 10.5.0.0/16" },
+        { "224.0.0.0-4", Value("192.0.2.7"), "224.0.0.0/4 is not inside Network 10.5.0.0/16" },
+        { "192.0.2.0-24", Value("192.0.2.7"), "192.0.2.0/24 is not inside Network 10.5.0.0/16" },
+        { "192.0.2.7-31", Value("192.0.2.7"), "the key is not a subnet like 10.5.1.0-24" },
         { "0.0.0.0-0&fd00:42:0:3d::-64", Value("192.0.2.7"), "0.0.0.0/0 is not inside Network 10.5.0.0/16" },
         { "10.5.60.128-25", Value("192.0.2.7"), "the subnet overlaps this node's own 10.5.60.0/24" },
         { "10.5.0.0-16", Value("192.0.2.7"), "the subnet overlaps this node's own 10.5.60.0/24" },
@@ -188,6 +193,20 @@ public sealed class DesiredStateBuilderTests
         Assert.Empty(state.Overlays[0].Device!.Peers);
     }
 
+    // The underlay may lie in Network where no subnets are handed out: that a lease is there is no reason to lead its hosts' packets into the tunnel.
+    [Theory]
+    [InlineData("10.5.0.0-24", "10.5.0.0/24 contains this node's own address 10.5.0.7")]
+    [InlineData("10.5.0.128-25", "10.5.0.128/25 overlaps the underlay 10.5.0.0/24 on eth0: packets to its hosts would go into the tunnel")]
+    [InlineData("10.5.0.8-29", "10.5.0.8/29 overlaps the underlay 10.5.0.0/24 on eth0: packets to its hosts would go into the tunnel")]
+    [InlineData("10.5.2.0-24", null)]
+    public void Build_WithASubnetOfTheUnderlay_LeavesItOut(string name, string? reason)
+    {
+        var state = Build([Own, (name, Value("192.0.2.9"))], node: Node with { Address = IPAddress.Parse("10.5.0.7") });
+
+        Assert.Equal(reason, state.Rejected.GetValueOrDefault(name));
+        Assert.Equal(reason is null ? 1 : 0, state.Overlays[0].Device!.Peers.Length);
+    }
+
     [Fact]
     public void Build_WithOneMacTwice_KeepsTheFirstKeyOnly()
     {
@@ -199,7 +218,7 @@ public sealed class DesiredStateBuilderTests
     }
 
     [Fact]
-    public void Build_WithOverlappingSubnets_KeepsTheOneThatBeginsFirst()
+    public void Build_WithOverlappingSubnets_KeepsThoseOfTheConfigsLengthElseTheOneThatBeginsFirst()
     {
         var state = Build([
             Own,
@@ -207,15 +226,17 @@ public sealed class DesiredStateBuilderTests
             ("10.5.9.0-24", Value("192.0.2.3", 3)),
             ("10.5.15.0-24", Value("192.0.2.4", 4)),
             ("10.5.16.0-24", Value("192.0.2.5", 5)),
-            ("10.5.16.0-23", Value("192.0.2.6", 6)),
-            ("10.5.17.0-24", Value("192.0.2.7", 7))]);
+            ("10.5.16.0-25", Value("192.0.2.6", 6)), // Begins with the other and ends before it.
+            ("10.5.32.0-22", Value("192.0.2.7", 7)), // 10.5.32.0 – 10.5.35.255: nobody's.
+            ("10.5.34.0-23", Value("192.0.2.8", 8)),
+            ("10.5.36.0-24", Value("192.0.2.9", 9))]);
 
-        Assert.Equal(["10.5.8.0-21", "10.5.16.0-24", "10.5.17.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.9.0-24", "10.5.15.0-24", "10.5.16.0-24", "10.5.32.0-22", "10.5.36.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
         Assert.Equal(
             [
-                "10.5.15.0-24 → the subnet overlaps 10.5.8.0-21",
-                "10.5.16.0-23 → the subnet overlaps 10.5.16.0-24",
-                "10.5.9.0-24 → the subnet overlaps 10.5.8.0-21",
+                "10.5.16.0-25 → the subnet overlaps 10.5.16.0-24",
+                "10.5.34.0-23 → the subnet overlaps 10.5.32.0-22",
+                "10.5.8.0-21 → the subnet overlaps 10.5.9.0-24",
             ],
             state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
     }

@@ -41,6 +41,19 @@ public sealed class HealthTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal("", await AskAsync(node, "GET", "/readyz", node.Address));
     }
 
+    [Theory]
+    [InlineData]
+    [InlineData("--healthz-ip=0.0.0.0", "--healthz-port=0")]
+    public async Task Port_ThatIsNotGiven_IsNotOpened(params string[] flags)
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 1, PodsPerNode = 0 });
+        var node = lab.Node(1);
+        node.StartAgent(flags);
+        await node.WaitReadyAsync(cancel: Cancel);
+
+        Assert.Equal("", await node.RunAsync("ss", "-H", "-l", "-t", "-n"));
+    }
+
     [Fact]
     public async Task Port_ThatIsTaken_EndsTheStartAndNamesTheFlag()
     {

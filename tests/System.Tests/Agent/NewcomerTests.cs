@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Accelerated.Interop;
 using Accelerated.Lab;
@@ -88,6 +91,7 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
     [InlineData("--datapath=magic", "--datapath=magic", "auto")]
     [InlineData("--ip-masq=maybe", "--ip-masq=maybe", "true or false")]
     [InlineData("--public-ip=host", "--public-ip=host", "IPv4 address")]
+    [InlineData("--public-ip=127.0.0.1", "--public-ip=127.0.0.1", "no other host reaches it")]
     [InlineData("--iface-regex=[", "--iface-regex", "not a regular expression")]
     [InlineData("--instance=../x", "--instance=../x", "a-z")]
     [InlineData("--kube-subnet-mgr", "--kube-subnet-mgr", "not supported")]
@@ -172,6 +176,7 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
 
         var status = await AgentSocket.StatusAsync(Node);
         Assert.Contains("no-config", AgentSocket.Problems(status));
+        Assert.Contains("the old v2 API", (string?)status["problems"]![0]!["message"], StringComparison.Ordinal);
         Assert.Equal(1, (await Node.ShowStatusAsync(Cancel)).ExitCode);
         await AssertNothingLeftAsync();
         var line = Assert.Single(Log().Split('\n'), l => l.Contains("waiting for the network config"));
@@ -241,6 +246,110 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
         Assert.True(File.Exists($"{folder}/subnet.env"));
     }
 
+    [Theory]
+    [InlineData(new string[0], "user name is empty", "--etcd-username")]
+    [InlineData(new[] { "--etcd-username=node", "--etcd-password=wrong" }, "invalid user ID or password (user 'node')", "check --etcd-username and --etcd-password")]
+    [InlineData(new[] { "--etcd-username=other", "--etcd-password=secret" }, "permission denied", "the user of --etcd-username needs a role that may read and write all under --etcd-prefix")]
+    public async Task Agent_EtcdUserMayNot_ExitsWithOneAndNamesTheFlags(string[] flags, string culprit, string remedy)
+    {
+        await Lab.Etcd.PutConfigAsync(LabSpec.DefaultConfig, Cancel);
+        foreach (var command in (string[])["user add root:root", "user grant-role root root", "user add node:secret", "user add other:secret", "auth enable"])
+            await Lab.Etcd.CtlAsync(command.Split(' '));
+        try
+        {
+            var result = await RunAsync(flags);
+
+            AssertTold(result, 1, culprit, remedy);
+            Assert.DoesNotContain("wrong", result.Stderr, StringComparison.Ordinal);
+        }
+        finally
+        {
+            foreach (var command in (string[])["auth disable", "user delete node", "user delete other", "user delete root"])
+                await Lab.Etcd.CtlAsync([.. command.StartsWith("auth", StringComparison.Ordinal) ? (string[])["--user=root:root"] : [], .. command.Split(' ')]);
+        }
+
+        await AssertNothingLeftAsync();
+    }
+
+    // The first message is the client's that has no CA, the second of one with another CA than the server's.
+    [Theory]
+    [InlineData(false, "signed by no CA this system trusts", "--etcd-cafile=FILE")]
+    [InlineData(true, "not signed by a CA in --etcd-cafile=", "give the CA it is signed by")]
+    public async Task Agent_EtcdOfAnotherCa_SaysSoAndNamesTheFlag(bool hasCa, string culprit, string remedy)
+    {
+        await using var server = WebServer.Start(Lab.Etcd, "", NewCertificate());
+        var file = $"{Node.RunDirectory}/ca.pem";
+        Directory.CreateDirectory(Node.RunDirectory);
+        await File.WriteAllTextAsync(file, NewCertificate().ExportCertificatePem(), Cancel);
+
+        var result = await RunAsync([$"--etcd-endpoints=https://192.0.2.250:{server.Port}", .. hasCa ? (string[])[$"--etcd-cafile={file}"] : []]);
+
+        AssertTold(result, 1, culprit, remedy);
+        await AssertNothingLeftAsync();
+    }
+
+    [Fact]
+    public async Task Agent_KeyOfAnotherCertificate_ExitsWithTwoAndNamesBothFlags()
+    {
+        var (cert, key) = ($"{Node.RunDirectory}/cert.pem", $"{Node.RunDirectory}/key.pem");
+        Directory.CreateDirectory(Node.RunDirectory);
+        await File.WriteAllTextAsync(cert, NewCertificate().ExportCertificatePem(), Cancel);
+        await File.WriteAllTextAsync(key, NewCertificate().GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), Cancel);
+
+        var result = await RunAsync("--etcd-endpoints=https://192.0.2.250:2379", $"--etcd-certfile={cert}", $"--etcd-keyfile={key}");
+
+        AssertTold(result, 2, $"--etcd-keyfile={key}", $"--etcd-certfile={cert}; give the pair");
+    }
+
+    [Fact]
+    public async Task Agent_UnderlayLosesItsAddress_KeepsEverythingSaysSoAndGoesOn()
+    {
+        await Lab.Etcd.PutConfigAsync(LabSpec.DefaultConfig, Cancel);
+        Node.StartAgent("--reconcile-interval=1s");
+        await Node.WaitReadyAsync(cancel: Cancel);
+        await Node.WaitLinkLocalAsync(Cancel);
+        var before = await Overlay.OfKernelAsync(Node);
+
+        await Node.RunAsync("ip", "address", "del", $"{Node.Address}/24", "dev", "eth0");
+
+        var status = await AgentSocket.WaitAsync(Node, "the problem", s => AgentSocket.Problems(s).Contains("underlay"));
+        Assert.Equal("critical", (string?)status["health"]);
+        Assert.Contains("--iface=eth0: eth0 has no usable IPv4 address", status["problems"]!.ToJsonString(), StringComparison.Ordinal);
+        Assert.Equal(before, await Overlay.OfKernelAsync(Node));
+        await Node.RunAsync("ip", "address", "add", $"{Node.Address}/24", "dev", "eth0");
+        await AgentSocket.WaitAsync(Node, "health", s => (string?)s["health"] == "ok");
+        Assert.Equal(before, await Overlay.OfKernelAsync(Node));
+    }
+
+    [Fact]
+    public async Task Agent_UdpPortTakenByAProgram_SaysSoAndUsesItOnceItIsFree()
+    {
+        await Lab.Etcd.PutConfigAsync(LabSpec.DefaultConfig, Cancel);
+        await Lab.Etcd.CtlAsync("put", LabSteps.KeyName("10.5.200.0/24"), LabSteps.LeaseValue("192.0.2.77", "6e:0b:24:f3:bc:5a"));
+        var program = NetworkNamespace.Invoke($"{LabLayout.NamespaceDirectory}/{Node.Namespace}", () => new UdpClient(8472));
+        using (program)
+        {
+            Node.StartAgent("--reconcile-interval=1s");
+
+            var status = await AgentSocket.WaitAsync(Node, "the problem", s => AgentSocket.Problems(s).Contains("no-transport"));
+
+            Assert.Equal("critical", (string?)status["health"]);
+            Assert.Contains("UDP port 8472 is in use", status["problems"]!.ToJsonString(), StringComparison.Ordinal);
+            Assert.Contains("Backend.Port", status["problems"]!.ToJsonString(), StringComparison.Ordinal);
+        }
+
+        await AgentSocket.WaitAsync(Node, "health", s => (string?)s["health"] == "ok" && (bool)s["ready"]!);
+    }
+
+    private static X509Certificate2 NewCertificate()
+    {
+        var request = new CertificateRequest("CN=etcd", ECDsa.Create(ECCurve.NamedCurves.nistP256), HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Parse("192.0.2.250"));
+        request.CertificateExtensions.Add(names.Build());
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+    }
+
     private Task<CommandResult> RunAsync(params string[] flags) =>
         Node.ExecAsync([LabTools.Agent(null), .. Arguments(flags.Where(f => f.Length > 0))], stdin: null, Limit, Cancel);
 
@@ -281,22 +390,23 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
         protected override Task PrepareAsync(NetworkLab lab) => Task.CompletedTask;
     }
 
-    /// <summary>A server in etcd's namespace that gives every request the same answer.</summary>
+    /// <summary>A server in etcd's namespace that gives every request the same answer; with a certificate one that offers TLS, and no more.</summary>
     private sealed class WebServer : IAsyncDisposable
     {
         private readonly TcpListener _listener;
         private readonly byte[] _answer;
+        private readonly X509Certificate2? _certificate;
         private readonly Task _serving;
 
-        private WebServer(TcpListener listener, string answer)
+        private WebServer(TcpListener listener, string answer, X509Certificate2? certificate)
         {
-            (_listener, _answer) = (listener, Encoding.ASCII.GetBytes(answer));
+            (_listener, _answer, _certificate) = (listener, Encoding.ASCII.GetBytes(answer), certificate);
             _serving = ServeAsync();
         }
 
         public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-        public static WebServer Start(LabHost host, string answer) => new(
+        public static WebServer Start(LabHost host, string answer, X509Certificate2? certificate = null) => new(
             // A socket stays in the namespace it was made in.
             NetworkNamespace.Invoke($"{LabLayout.NamespaceDirectory}/{host.Namespace}", () =>
             {
@@ -304,7 +414,7 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
                 listener.Start();
                 return listener;
             }),
-            answer);
+            answer, certificate);
 
         public async ValueTask DisposeAsync()
         {
@@ -320,6 +430,12 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
                 {
                     using var client = await _listener.AcceptTcpClientAsync();
                     var stream = client.GetStream();
+                    if (_certificate is not null)
+                    {
+                        await HandshakeAsync(stream);
+                        continue;
+                    }
+
                     var buffer = new byte[4096];
                     _ = await stream.ReadAsync(buffer);
                     await stream.WriteAsync(_answer);
@@ -333,6 +449,19 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
             catch (Exception e) when (e is SocketException or ObjectDisposedException or IOException)
             {
                 // Stopped.
+            }
+        }
+
+        private async Task HandshakeAsync(NetworkStream stream)
+        {
+            await using var tls = new SslStream(stream);
+            try
+            {
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = _certificate, ApplicationProtocols = [SslApplicationProtocol.Http2] });
+            }
+            catch (Exception e) when (e is global::System.Security.Authentication.AuthenticationException or IOException)
+            {
+                // The client did not like it.
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Accelerated.Lab;
 
@@ -79,6 +80,22 @@ public sealed class RestartTests(RestartTests.TwoNodes shared, ITestOutputHelper
         Assert.Equal(keys, await Lab.Etcd.ListAsync(cancel: Cancel));
         Assert.Equal(env, await File.ReadAllTextAsync(Node.SubnetFile, Cancel));
         await Overlay.PingAsync([(Lab.Pod(1, 1), Lab.Pod(2, 1))]);
+        Node.StartAgent();
+        await Node.WaitReadyAsync(cancel: Cancel);
+    }
+
+    // Ctrl+C in a terminal, and what some supervisors send.
+    [Fact]
+    public async Task Agent_Sigint_ExitsWithZeroAndLeavesEverything()
+    {
+        var (overlay, keys) = (await Overlay.OfKernelAsync(Node), await Lab.Etcd.ListAsync(cancel: Cancel));
+
+        await Node.RunAsync("kill", "-INT", Node.AgentProcessId.ToString(CultureInfo.InvariantCulture));
+
+        Assert.Equal(0, await Node.WaitAgentExitAsync(cancel: Cancel));
+        Assert.Equal(overlay, await Overlay.OfKernelAsync(Node));
+        Assert.Equal(keys, await Lab.Etcd.ListAsync(cancel: Cancel));
+        Assert.True(File.Exists(Node.SubnetFile));
         Node.StartAgent();
         await Node.WaitReadyAsync(cancel: Cancel);
     }

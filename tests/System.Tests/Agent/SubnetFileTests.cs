@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Accelerated.Lab;
+using Accelerated.System.Tests.Lab;
 
 namespace Accelerated.System.Tests.Agent;
 
@@ -43,6 +44,28 @@ public sealed class SubnetFileTests(SubnetFileTests.OneNode shared, ITestOutputH
         await Node.WaitReadyAsync(cancel: Cancel);
         Assert.Equal(ours, await File.ReadAllTextAsync(Node.SubnetFile, Cancel));
     }
+
+    // As under a unit with UMask=0077: Docker's user and the CNI plugin read the file all the same.
+    [Fact]
+    public async Task SubnetFile_UnderAStrictUmask_IsReadableForAll()
+    {
+        var node = Node;
+        await node.StopAgentAsync();
+        var folder = $"{node.RunDirectory}/strict";
+        using var agent = new WrappedAgent("umask 077");
+
+        await using var running = node.Start(
+            agent.Path, "agent", $"--etcd-endpoints={Lab.Layout.EtcdEndpoint}", "--iface=eth0", $"--run-dir={node.RunDirectory}", $"--state-dir={node.RunDirectory}/state",
+            $"--bpf-dir={node.BpfDirectory}", $"--subnet-file={folder}/subnet.env");
+
+        await running.WaitAsync("subnet.env", () => File.Exists($"{folder}/subnet.env"), cancel: Cancel);
+        Assert.Equal("755 644", $"{Mode(folder)} {Mode($"{folder}/subnet.env")}");
+        Assert.Equal(0, await running.StopAsync("TERM"));
+        node.StartAgent();
+        await node.WaitReadyAsync(cancel: Cancel);
+    }
+
+    private static string Mode(string path) => Convert.ToString((int)File.GetUnixFileMode(path) & 0x1ff, 8);
 
     private static long Passes(JsonObject status) => (long)status["reconcile"]!["passes"]!;
 

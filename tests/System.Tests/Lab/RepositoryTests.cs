@@ -27,6 +27,20 @@ public sealed partial class RepositoryTests : IDisposable
     }
 
     [Fact]
+    public void FlannelsContract_EveryTestItNames_IsThere()
+    {
+        var classes = Directory.EnumerateFiles(Path.Combine(Repository, "tests"), "*Tests.cs", SearchOption.AllDirectories)
+            .ToLookup(f => Path.GetFileNameWithoutExtension(f), File.ReadAllText, StringComparer.Ordinal);
+        var page = File.ReadAllText(Path.Combine(Repository, "docs", "flannel.md"));
+        var named = NamedTest().Matches(page).Select(m => (Class: m.Groups[1].Value, Method: m.Groups[2].Value)).Distinct().ToList();
+
+        Assert.True(named.Count > 50, $"only {named.Count} tests are named");
+        Assert.All(named, t => Assert.True(classes[t.Class].Any(text => text.Contains($" {t.Method}(", StringComparison.Ordinal)), $"there is no {t.Class}.{t.Method}"));
+        // Every line of the tables has one.
+        Assert.All(page.Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal) && !l.EndsWith("| held by |", StringComparison.Ordinal)), l => Assert.Matches(NamedTest(), l));
+    }
+
+    [Fact]
     public async Task MakeDemo_ValuesWithQuotesAndDollars_ReachTheLabAsTheyAre()
     {
         // -n prints what would run; the shell then shows what it makes of it.
@@ -152,6 +166,9 @@ public sealed partial class RepositoryTests : IDisposable
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return (process.ExitCode, output);
     }
+
+    [GeneratedRegex(@"`(\w+Tests)\.(\w+)`")]
+    private static partial Regex NamedTest();
 
     [GeneratedRegex(@"(?m)^\.PHONY: (.*)$")]
     private static partial Regex PhonyLine();
