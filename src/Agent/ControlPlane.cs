@@ -26,20 +26,21 @@ public sealed partial class ControlPlane(
         using var routes = RouteSocket.Open();
         var node = UnderlaySelector.Select(options.Underlay, routes);
         var publicIP = options.PublicIP(node);
+        store.Update(i => i with { PublicIP = publicIP });
         var restored = Restore(publicIP);
         var written = store.Current.Own?.Lease.EtcdLease ?? 0;
         var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
         var plan = CheckedPlan(config, node);
         if (config.Backend.IsAssumed)
             await RefuseBesideUdpAsync(cancellation).ConfigureAwait(false);
-        var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, publicIP, leased, routes))
+        var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, store.Current.PublicIP!, leased, routes))
         {
             IsOurs = lease => IsOurs(lease, written, config.Backend, routes),
         };
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
-        store.Update(i => i with { Config = config });
         registry.Changed += keeper.Observe;
-        store.Changed += keeper.ObserveTransport;
+        store.Changed += keeper.ObserveHost;
+        store.Update(i => i with { Config = config });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         await TaskGroup.RunAsync(stop, registry.RunAsync(stop.Token), keeper.KeepAsync(acquired, request, stop.Token), follower.RunAsync(stop.Token)).ConfigureAwait(false);
     }
@@ -118,17 +119,7 @@ public sealed partial class ControlPlane(
             throw new AgentFaultException($"EnableIPv6 in {leases.ConfigKey}: IPv6 is not in this version. Remove the key, or keep flannel on this node");
         if (config.Backend.Type is not (BackendConfig.Vxlan or BackendConfig.HostGw))
             throw new AgentFaultException($"Backend.Type \"{config.Backend.Type}\" in {leases.ConfigKey} is not one that this agent speaks: use \"vxlan\" or \"host-gw\", or keep flannel on this node");
-        if (config.Backend.Type == BackendConfig.HostGw && !options.PublicIP(node).Equals(node.Address))
-            throw new AgentFaultException($"--public-ip={options.PublicIP(node)} is not the address of {node.Interface}, {node.Address}, and Backend.Type host-gw in {leases.ConfigKey} needs that: packets are not encapsulated. Leave --public-ip out, or set Backend.Type to vxlan");
-        var underlay = IPMath.Mask(node.Address, node.PrefixLength);
-        if (plan.AllocatesInside(underlay))
-        {
-            throw new AgentFaultException($"Network {plan.Network} in {leases.ConfigKey} overlaps the underlay {underlay} on {node.Interface}: containers would get addresses of hosts. Choose another Network, or keep the underlay outside SubnetMin … SubnetMax");
-        }
-
-        if (plan.Network.Contains(options.PublicIP(node)))
-            throw new AgentFaultException($"--public-ip={options.PublicIP(node)} lies inside the overlay Network {plan.Network} of {leases.ConfigKey}: peers could not reach it. Choose another Network or address");
-        return plan;
+        return DesiredStateBuilder.ObstacleToAddress(config, node, options.PublicIP(node)) is { } obstacle ? throw new AgentFaultException($"{obstacle} ({leases.ConfigKey})") : plan;
     }
 
     private IPNetwork? PreviousSubnet()

@@ -17,4 +17,12 @@ public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetw
     /// behind it: the lease is adopted by a write of our own, which that node sees.
     /// </summary>
     public Func<SubnetLease, bool> IsOurs { get; init; } = _ => true;
+
+    /// <summary>The lease this node holds, whatever PublicIP stands in it: after a change of address it is still this node's. Null for none.</summary>
+    public SubnetLease? Held { get; init; }
+
+    /// <summary>Whether a lease is this node's: the one it holds, or one with its PublicIP.</summary>
+    public bool IsMine(SubnetLease lease) =>
+        PublicIP.Equals(lease.Attributes.PublicIP)
+        || (Held is { } held && lease.Key == held.Key && lease.EtcdLease == held.EtcdLease && (lease.EtcdLease != 0 || lease.Attributes == held.Attributes));
 }

@@ -40,14 +40,16 @@ public sealed partial class OwnSubnetKeeper(
             _wake.Wake();
     }
 
-    /// <summary>Looks at what the datapath found; to be connected to <see cref="InputStore.Changed"/>.</summary>
-    public void ObserveTransport(AgentInputs inputs)
+    /// <summary>Looks at what the reconcile loop found on this host; to be connected to <see cref="InputStore.Changed"/>.</summary>
+    public void ObserveHost(AgentInputs inputs)
     {
-        if (inputs is { Transport: { } transport, Own: { IsProvisional: false } own, Config: { } config }
-            && config.Backend.Type == BackendConfig.Vxlan && own.Lease.Attributes.BackendType != transport)
-        {
+        if (inputs is not { Own: { IsProvisional: false } own, Config: { } config })
+            return;
+        var attributes = own.Lease.Attributes;
+        var isMoved = inputs.PublicIP is { } publicIP && !publicIP.Equals(attributes.PublicIP);
+        var isOther = inputs.Transport is { } transport && config.Backend.Type == BackendConfig.Vxlan && attributes.BackendType != transport;
+        if (isMoved || isOther)
             _wake.Wake();
-        }
     }
 
     /// <summary>Keeps what was acquired until cancelled.</summary>
@@ -60,6 +62,7 @@ public sealed partial class OwnSubnetKeeper(
         {
             await _wake.WaitAsync(UntilRenewal(acquired), time, cancellation).ConfigureAwait(false);
             var view = store.Current.Leases;
+            request = request with { PublicIP = store.Current.PublicIP ?? request.PublicIP };
             var other = Intruder(acquired.Lease, view);
             if (other is not null && other.ModRevision != answered)
             {
@@ -92,7 +95,7 @@ public sealed partial class OwnSubnetKeeper(
             // With the value it had: another writer's VTEP MAC is not to become this node's.
             var mine = acquired.Lease;
             acquired = await ReacquireAsync(
-                request with { Previous = mine.Key.IPv4, Attributes = _ => request.Attributes(mine.Attributes), IsOurs = l => other is null || l.EtcdLease == mine.EtcdLease },
+                request with { Previous = mine.Key.IPv4, Held = mine, Attributes = _ => request.Attributes(mine.Attributes), IsOurs = l => other is null || l.EtcdLease == mine.EtcdLease },
                 cancellation).ConfigureAwait(false);
         }
     }
@@ -164,8 +167,10 @@ public sealed partial class OwnSubnetKeeper(
         var now = request.Attributes(own.Attributes);
         if (now == own.Attributes)
             return false;
-        LogOutdated(own.Key, own.Attributes.BackendType, now.BackendType);
+        LogOutdated(own.Key, Words(own.Attributes), Words(now));
         return true;
+
+        static string Words(SubnetAttributes a) => $"{a.BackendType} at {a.PublicIP}";
     }
 
     private TimeSpan UntilRenewal(AcquiredSubnet acquired)

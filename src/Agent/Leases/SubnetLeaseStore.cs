@@ -38,7 +38,7 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
         for (; ; )
         {
             var view = await ListAsync(cancellation).ConfigureAwait(false);
-            var mine = view.Leases.Values.Where(l => request.PublicIP.Equals(l.Attributes.PublicIP)).ToList();
+            var mine = view.Leases.Values.Where(request.IsMine).ToList();
             var fitting = mine.Where(l => l.Key.IPv6 is null && request.Plan.Fits(l.Key.IPv4))
                 .OrderBy(l => l.Key.IPv4.Equals(request.Previous) ? 0 : 1)
                 .FirstOrDefault();

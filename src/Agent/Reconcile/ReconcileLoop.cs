@@ -100,6 +100,10 @@ public sealed partial class ReconcileLoop(
                 $"ip link set {node.Interface} mtu {config.Backend.Mtu}, if the network carries that, or lower Backend.MTU"));
         }
 
+        if (DesiredStateBuilder.ObstacleToAddress(config, node, options.PublicIP(node)) is { } obstacle)
+            problems.Add(new Problem(ProblemSeverity.Critical, "address", $"this node's address has changed, and peers are not told of it: {obstacle}", "give it back the address it had, or do what the message says"));
+        else
+            store.Update(i => options.PublicIP(node).Equals(i.PublicIP) ? i : i with { PublicIP = options.PublicIP(node) });
         var desired = Desire(inputs, config, own, node);
         try
         {

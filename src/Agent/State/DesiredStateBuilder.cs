@@ -66,6 +66,25 @@ public static class DesiredStateBuilder
     }
 
     /// <summary>
+    /// Why this node cannot take part with the address it has, in the words of the config's keys and the flags, with what to do; null when it can.
+    /// </summary>
+    /// <param name="config">The network's configuration.</param>
+    /// <param name="node">Facts about the underlay.</param>
+    /// <param name="publicIP">The address that peers are told.</param>
+    public static string? ObstacleToAddress(NetworkConfig config, NodeFacts node, IPAddress publicIP)
+    {
+        var plan = config.IPv4 ?? throw new ArgumentException("an IPv4 overlay is needed", nameof(config));
+        var underlay = IPMath.Mask(node.Address, node.PrefixLength);
+        if (plan.AllocatesInside(underlay))
+            return $"Network {plan.Network} overlaps the underlay {underlay} on {node.Interface}: containers would get addresses of hosts. Choose another Network, or keep the underlay outside SubnetMin … SubnetMax";
+        if (plan.AllocatesInside(new IPNetwork(publicIP, 32)))
+            return $"{(publicIP.Equals(node.Address) ? $"the address {publicIP} of {node.Interface}" : $"--public-ip={publicIP}")} lies inside the overlay Network {plan.Network}, among the addresses of containers: peers could not reach it. Choose another Network or address";
+        return config.Backend.Type == BackendConfig.HostGw && !publicIP.Equals(node.Address)
+            ? $"--public-ip={publicIP} is not the address of {node.Interface}, {node.Address}, and Backend.Type host-gw needs that: packets are not encapsulated. Leave --public-ip out, or set Backend.Type to vxlan"
+            : null;
+    }
+
+    /// <summary>
     /// What containers may send at once. Not above the underlay's: nothing larger leaves the host, and the kernel refuses such a device
     /// (vxlan_change_mtu: EINVAL). flannel's host-gw takes no MTU from the config.
     /// </summary>

@@ -9,7 +9,7 @@ using Accelerated.System.Tests.Netlink;
 namespace Accelerated.System.Tests.Agent;
 
 /// <summary>The nftables table of an agent by itself, in a namespace of its own, with nft(8) as the witness.</summary>
-public sealed class FirewallTests(ITestOutputHelper output) : IDisposable
+public sealed class FirewallTests : IDisposable
 {
     private const int Peers = 10_000;
 
@@ -17,12 +17,21 @@ public sealed class FirewallTests(ITestOutputHelper output) : IDisposable
         IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("10.5.1.0/24"), true, true, true,
         new GuardSpec(OverlayGuard.Vtep, "flannel.1", 1, 8472, 1, [], [IPNetwork.Parse("203.0.113.0/24"), IPNetwork.Parse("198.51.100.7/32")]));
 
+    private readonly ITestOutputHelper _output;
     private readonly TestNamespace _namespace = new();
-    private readonly NftablesFirewall _firewall = new("test");
+    private readonly HostRules _rules = new("test");
+    private readonly NftablesFirewall _firewall;
+
+    public FirewallTests(ITestOutputHelper output)
+    {
+        _output = output;
+        _firewall = new("test", _rules);
+    }
 
     public void Dispose()
     {
         _firewall.Dispose();
+        _rules.Dispose();
         _namespace.Dispose();
     }
 
@@ -99,6 +108,38 @@ public sealed class FirewallTests(ITestOutputHelper output) : IDisposable
         string Rules() => _namespace.Run("nft", "-s", "list", "table", "inet", "accelerated-test");
     }
 
+    [Theory]
+    [InlineData("add table ip foreign; add chain ip foreign c; add rule ip foreign c accept", FirewallChange.None)]
+    [InlineData("insert rule inet accelerated-test forward drop", FirewallChange.Repaired)]
+    public void Apply_OthersCameAfterwards_RepairsWhatIsOurs(string command, FirewallChange change)
+    {
+        foreach (var settled in (bool[])[true, false])
+        {
+            Assert.Equal(FirewallChange.Written, _namespace.Invoke(() => _firewall.Apply(Spec with { Masquerade = settled }, null)));
+            if (settled)
+                _namespace.Invoke(() => { _firewall.Settle(); return true; });
+            _namespace.Run("nft", command);
+
+            // Unsettled, there is nothing to compare with: the table is written again, whoever it was.
+            Assert.Equal(settled ? change : FirewallChange.Repaired, _namespace.Invoke(() => _firewall.Apply(Spec with { Masquerade = settled }, null)));
+            Assert.Equal(FirewallChange.None, _namespace.Invoke(() => _firewall.Apply(Spec with { Masquerade = settled }, null)));
+        }
+    }
+
+    [Fact]
+    public void Apply_NobodyElseChangesRules_LeavesWhatWasReadStanding()
+    {
+        _namespace.Run("nft", "add table ip foreign; add chain ip foreign c");
+        var read = _namespace.Invoke(_rules.ReadNftables);
+
+        Assert.True(_namespace.Invoke(() => Apply(Spec)));
+        Assert.Same(read, _namespace.Invoke(_rules.ReadNftables));
+
+        _namespace.Run("nft", "add rule ip foreign c drop");
+        Assert.True(_namespace.Invoke(() => Apply(Spec with { Masquerade = false })));
+        Assert.NotSame(read, _namespace.Invoke(_rules.ReadNftables));
+    }
+
     private bool Apply(FirewallSpec spec) => _firewall.Apply(spec, null) != FirewallChange.None;
 
     private bool Measure(string what, Func<bool> action)
@@ -108,7 +149,7 @@ public sealed class FirewallTests(ITestOutputHelper output) : IDisposable
             var watch = Stopwatch.StartNew();
             return (action(), watch.Elapsed);
         });
-        output.WriteLine($"measured: {what} in {took.TotalMilliseconds:0} ms");
+        _output.WriteLine($"measured: {what} in {took.TotalMilliseconds:0} ms");
         return result;
     }
 
