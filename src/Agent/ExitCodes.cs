@@ -15,6 +15,9 @@ public static class ExitCodes
     /// <summary><c>status</c>: no agent answers.</summary>
     public const int NoAgent = 3;
 
+    /// <summary>The node's subnet is another one, and <c>--on-subnet-change=exit</c> was given.</summary>
+    public const int SubnetChanged = 4;
+
     /// <summary>Ended by Ctrl+C, as shells count it.</summary>
     public const int Interrupted = 130;
 }

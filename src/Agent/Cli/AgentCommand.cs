@@ -93,6 +93,7 @@ internal static class AgentCommand
             .AddSingleton<IEtcdClient>(etcd)
             .AddSingleton(new SubnetLeaseStore(etcd, options.EtcdPrefix, options.SubnetLeaseTtl, Random.Shared))
             .AddSingleton(new SubnetFile(options.SubnetFile))
+            .AddSingleton<SubnetChange>()
             .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new HostRules(options.Instance))
             .AddSingleton(s => new NftablesFirewall(options.Instance, s.GetRequiredService<HostRules>()))

@@ -26,7 +26,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules, _openPort;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _interval, _healthIP, _healthPort, _verbosity, _version;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _subnetChange, _restartUnits, _interval, _healthIP, _healthPort, _verbosity, _version;
     private readonly (string Name, GoFlag? Flag, string Description)[] _variables;
 
     /// <summary>The flags at their defaults.</summary>
@@ -63,6 +63,8 @@ internal sealed partial class AgentFlags
         _bpfAttach = Text("bpf-attach", "auto", "auto|tcx|clsact", "how programs are attached; auto is tcx where the kernel has it (Linux 6.6), and clsact beside other people's clsact filters");
         _bpfCompile = Text("bpf-compile", "auto", "auto|always|never", "whether programs are compiled on this host with clang; auto only if the kernel refuses the ones built in");
         _bpfObjectDir = Text("bpf-object-dir", "", "DIR", "load programs from DIR/NAME.bpf.o where there is such a file, for debugging");
+        _subnetChange = Text("on-subnet-change", "notify", "notify|restart-units|exit", "what to do when this node's subnet is another than containers were given: say so, restart the units of --restart-units, or end with code 4");
+        _restartUnits = Flag("restart-units", GoFlagKind.Repeatable, "", "docker.service", "systemd units that are made with the subnet, separated by commas; repeatable");
         _interval = Text("reconcile-interval", "10s", "10s", "how often everything is compared with the kernel without a reason");
         _healthIP = Text("healthz-ip", "0.0.0.0", "0.0.0.0", "where /healthz and /readyz listen");
         _healthPort = Number("healthz-port", "0", "8471", "port of /healthz and /readyz; 0 is none");
@@ -165,6 +167,7 @@ internal sealed partial class AgentFlags
             RenewMargin = TimeSpan.FromMinutes(margin),
             ReconcileInterval = Duration(_interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
             Health = Health(),
+            SubnetChange = SubnetChange(),
             Verbose = _verbosity.Number > 0,
             Notices =
             [
@@ -270,6 +273,25 @@ internal sealed partial class AgentFlags
         "host-gw" => DatapathChoice.HostGw,
         _ => throw _datapath.Wrong("expected auto, bpf, kernel or host-gw"),
     };
+
+    private SubnetChangeOptions SubnetChange()
+    {
+        var policy = _subnetChange.Value switch
+        {
+            "notify" => SubnetChangePolicy.Notify,
+            "restart-units" => SubnetChangePolicy.RestartUnits,
+            "exit" => SubnetChangePolicy.Exit,
+            _ => throw _subnetChange.Wrong("expected notify, restart-units or exit"),
+        };
+        var units = _restartUnits.Values.SelectMany(v => v.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).Distinct().ToList();
+        if (units.Find(u => !UnitName().IsMatch(u)) is { } bad)
+            throw _restartUnits.Wrong($"\"{bad}\" is not the name of a systemd unit: expected names such as docker.service");
+        if (policy == SubnetChangePolicy.RestartUnits && units.Count == 0)
+            throw _subnetChange.Wrong("which units? Add --restart-units=docker.service");
+        return policy != SubnetChangePolicy.RestartUnits && units.Count > 0
+            ? throw _restartUnits.Wrong("nothing restarts them: add --on-subnet-change=restart-units")
+            : new SubnetChangeOptions(policy, units);
+    }
 
     private OverlayGuard Guard() => _guard.Value switch
     {
@@ -412,6 +434,9 @@ internal sealed partial class AgentFlags
     private void Accepted(GoFlag flag, string notice) => _accepted.Add((flag, notice));
 
     private void Refused(GoFlag flag, string reason) => _refused.Add((flag, reason));
+
+    [GeneratedRegex(@"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|mount|path|timer|slice|scope)\z", RegexOptions.CultureInvariant)]
+    private static partial Regex UnitName();
 
     [GeneratedRegex(@"\A[a-z0-9][a-z0-9_-]{0,31}\z", RegexOptions.CultureInvariant)]
     private static partial Regex InstanceName();

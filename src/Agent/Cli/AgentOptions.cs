@@ -51,6 +51,9 @@ public sealed record AgentOptions
     /// <summary><c>--reconcile-interval</c>: how often a full pass runs without a reason.</summary>
     public required TimeSpan ReconcileInterval { get; init; }
 
+    /// <summary><c>--on-subnet-change</c> and <c>--restart-units</c>.</summary>
+    public required SubnetChangeOptions SubnetChange { get; init; }
+
     /// <summary>How soon a pass that failed as a whole is tried again.</summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(1);
 

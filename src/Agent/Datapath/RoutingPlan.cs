@@ -49,16 +49,21 @@ public static class RoutingPlan
     {
         var bits = IPMath.Bits(device.Overlay);
         var found = false;
+        var vteps = device.Peers.Select(p => p.Vtep).ToHashSet();
+        var inTheWay = new List<KernelChange>();
         foreach (var address in actual.Addresses)
         {
             if (address.Address.Equals(device.Subnet.BaseAddress) && address.PrefixLength == bits)
                 found = true;
+            else if (vteps.Contains(address.Address))
+                inTheWay.Add(new KernelChange(RouteRequest.DeleteAddress(address), null)); // No route leads by way of an address of one's own.
             else if (!address.Address.IsIPv6LinkLocal)
                 removals.Add(new KernelChange(RouteRequest.DeleteAddress(address), null));
         }
 
         if (!found)
             changes.Add(new KernelChange(RouteRequest.AddAddress(new InterfaceAddress(index, device.Subnet.BaseAddress, bits)), null));
+        changes.AddRange(inTheWay);
     }
 
     private static void PlanFdb(OverlayDevice device, int index, KernelState actual, List<KernelChange> changes, List<KernelChange> removals)

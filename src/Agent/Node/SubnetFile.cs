@@ -30,13 +30,14 @@ public sealed class SubnetFile(string path)
     /// Writes <paramref name="text"/> unless this process wrote the same before and a file is still there. A file that others changed
     /// since is left alone: <c>mk-docker-opts.sh -d</c> is commonly pointed at this very path.
     /// </summary>
-    /// <returns>True when it wrote.</returns>
+    /// <returns>Null when it did not write; else what stood there before, if anything.</returns>
     /// <exception cref="IOException">Not writable.</exception>
     /// <exception cref="UnauthorizedAccessException">Not writable.</exception>
-    public bool Write(string text)
+    public SubnetFileWrite? Write(string text)
     {
         if (_written == text && File.Exists(path))
-            return false;
+            return null;
+        var before = Read();
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         if (!Directory.Exists(directory))
         {
@@ -46,6 +47,10 @@ public sealed class SubnetFile(string path)
 
         AtomicFile.Write(path, text, FileMode);
         _written = text;
-        return true;
+        return new SubnetFileWrite(before);
     }
 }
+
+/// <summary>That <see cref="SubnetFile"/> was written.</summary>
+/// <param name="Before">The text that stood there, or null.</param>
+public sealed record SubnetFileWrite(string? Before);

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Foreign;
@@ -17,7 +19,7 @@ namespace Accelerated.Agent.Reconcile;
 /// pass on a timer all the same. An event says "look again" and nothing more; what to do is found by comparing with the kernel.
 /// </summary>
 public sealed partial class ReconcileLoop(
-    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, StateFile stateFile,
+    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, SubnetChange subnetChange, StateFile stateFile,
     RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
 {
     /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
@@ -36,6 +38,7 @@ public sealed partial class ReconcileLoop(
     private NodeFacts? _node;
     private DateTimeOffset _lookedAt = DateTimeOffset.MinValue;
     private IReadOnlyList<OtherInterface> _others = [];
+    private IReadOnlyList<InterfaceAddress> _addresses = [];
     private (string Name, string Reason)? _carrier;
     private AgentInputs? _kept;
     private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
@@ -105,6 +108,7 @@ public sealed partial class ReconcileLoop(
         else
             store.Update(i => options.PublicIP(node).Equals(i.PublicIP) ? i : i with { PublicIP = options.PublicIP(node) });
         var desired = Desire(inputs, config, own, node);
+        ReportStrangeAddresses(config.IPv4!, desired.Overlays[0], problems);
         try
         {
             // First: a peer that a route leads to and the guard does not know could not answer.
@@ -125,9 +129,11 @@ public sealed partial class ReconcileLoop(
             if (!ChooseTransport(report, desired, inputs, node, problems))
                 return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
             firewall.Settle();
-            var fileDone = ApplySubnetFile(desired, problems);
             _applied = desired;
-            var keepAgain = Keep(inputs, time.GetUtcNow() - _keptAt);
+            // What is written down for containers has to be what the next start begins with.
+            var isMoved = _kept?.Own?.Lease.Key != own.Lease.Key;
+            var keepAgain = Keep(inputs, isMoved ? TimeSpan.MaxValue : time.GetUtcNow() - _keptAt);
+            var fileDone = ApplySubnetFile(desired, problems);
             // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
             return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(foreignAgain, Earlier(report.RetryAfter, keepAgain)) : options.RetryInterval);
         }
@@ -204,7 +210,22 @@ public sealed partial class ReconcileLoop(
             return known;
         _lookedAt = now;
         (_node, _others) = UnderlaySelector.Look(options.Underlay, routes);
+        _addresses = routes.GetAddresses(AddressFamily.InterNetwork);
         return _node;
+    }
+
+    /// <summary>Bridges that were made with a subnet this node had before. What stands on our own device is the datapath's business.</summary>
+    private void ReportStrangeAddresses(AddressPlan plan, OverlayNetwork overlay, ImmutableSortedDictionary<string, Problem>.Builder problems)
+    {
+        var strange = _addresses
+            .Where(a => a.InterfaceIndex != overlay.UnderlayIndex && a.Label != overlay.Device?.Name && plan.AllocatesInside(new IPNetwork(a.Address, 32)) && !overlay.Subnet.Contains(a.Address))
+            .Select(a => $"{a.Label ?? "an interface"} has {a.Address}/{a.PrefixLength}")
+            .ToList();
+        if (strange.Count > 0)
+        {
+            problems.Add(new Problem(ProblemSeverity.Degraded, "stale-bridge", $"{string.Join(", ", strange)}, which is not of this node's subnet {overlay.Subnet}: no other host reaches the containers there",
+                $"make it anew with what {options.SubnetFile} says (systemctl restart docker); --on-subnet-change=restart-units does that by itself"));
+        }
     }
 
     /// <summary>Equal inputs give the very same object, so that a pass can tell "nothing new" from "something new".</summary>
@@ -312,8 +333,13 @@ public sealed partial class ReconcileLoop(
     {
         try
         {
-            if (subnetFile.Write(desired.SubnetFile.ToFileText()))
+            if (subnetFile.Write(desired.SubnetFile.ToFileText()) is { } written)
+            {
                 LogSubnetFile(options.SubnetFile);
+                if (written.Before is { } text && SubnetEnvironment.FindPreviousSubnet(text) is { } before && before != desired.Overlays[0].Subnet)
+                    subnetChange.Announce(before, desired.Overlays[0].Subnet);
+            }
+
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

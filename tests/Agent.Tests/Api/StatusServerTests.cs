@@ -40,7 +40,8 @@ public sealed class StatusServerTests : IAsyncLifetime
         var foreign = new ForeignChains("test", _rules, TimeProvider.System);
         _kernel = new KernelWatch(_wake, store, _routes, _firewall, foreign, new PolicyWatch());
         var loop = new ReconcileLoop(
-            options, store, _wake, datapath, _firewall, foreign, new SubnetFile(options.SubnetFile), new StateFile(_directory, "test"), _routes, _kernel,
+            options, store, _wake, datapath, _firewall, foreign, new SubnetFile(options.SubnetFile),
+            new SubnetChange(options, store, TimeProvider.System, new LogRecorder<SubnetChange>()), new StateFile(_directory, "test"), _routes, _kernel,
             TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
         _serving = new StatusServer(

@@ -121,9 +121,9 @@ public sealed class ForeignPlanTests
     public void Plan_WithPlainRoutes_AcceptsOnTheUnderlayToo()
     {
         const string byUnderlay = "-s 10.5.0.0/16 -d 10.5.1.0/24 -i eth0", outByUnderlay = "-s 10.5.1.0/24 -d 10.5.0.0/16 -o eth0";
-        string[] forward = ["FORWARD DROP:"], docker = ["raw PREROUTING ACCEPT: -d 10.5.1.2/32 ! -i docker0 -j DROP", "DOCKER-USER:", "FORWARD DROP: -j DOCKER-USER", "INPUT DROP:"];
+        string[] forward = ["FORWARD ACCEPT: -j DROP"], docker = ["raw PREROUTING ACCEPT: -d 10.5.1.2/32 ! -i docker0 -j DROP", "DOCKER-USER:", "FORWARD DROP: -j DOCKER-USER", "INPUT DROP:"];
 
-        Assert.Equal($"-A FORWARD {In}|-A FORWARD {byUnderlay}|-A FORWARD {Out}|-A FORWARD {outByUnderlay}", Script(forward, Spec with { IsDirect = true }));
+        Assert.Equal($"-I FORWARD 1 {In}|-I FORWARD 2 {byUnderlay}|-I FORWARD 3 {Out}|-I FORWARD 4 {outByUnderlay}", Script(forward, Spec with { IsDirect = true }));
         Assert.Equal($"-I PREROUTING 1 {byUnderlay}|-A DOCKER-USER {byUnderlay}|-A DOCKER-USER {outByUnderlay}", Script(docker, Spec with { IsDirect = true, Device = null }));
     }
 

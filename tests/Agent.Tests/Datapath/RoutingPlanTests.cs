@@ -122,6 +122,24 @@ public sealed class RoutingPlanTests
             InWords(Settle(kernel, Overlay.Device() with { Subnet = IPNetwork.Parse("10.5.7.0/24") })));
     }
 
+    // The kernel takes no route by way of an address of its own.
+    [Fact]
+    public void Between_WhenAPeerGetsTheOwnSubnet_TakesTheAddressAwayBeforeItsRoute()
+    {
+        var kernel = new KernelModel();
+        Settle(kernel, Overlay.Device() with { Subnet = IPNetwork.Parse("10.5.2.0/24") });
+
+        Assert.Equal(
+            [
+                "- add address 10.5.1.0/32 dev #5",
+                "- delete address 10.5.2.0/32 dev #5",
+                "10.5.2.0-24 replace fdb 02:00:00:00:00:02 dst 192.0.2.2 dev #5",
+                "10.5.2.0-24 replace neighbour 10.5.2.0 lladdr 02:00:00:00:00:02 dev #5",
+                "10.5.2.0-24 replace route 10.5.2.0/24 via 10.5.2.0 dev #5 proto 143 onlink",
+            ],
+            InWords(Settle(kernel, Overlay.Device(Overlay.Peer(2)))));
+    }
+
     // Everything on the device is ours.
     [Fact]
     public void Between_WithForeignThingsOnTheDevice_RemovesThem()

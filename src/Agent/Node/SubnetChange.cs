@@ -1,0 +1,93 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.State;
+using Microsoft.Extensions.Logging;
+
+namespace Accelerated.Agent.Node;
+
+/// <summary>
+/// Tells those who made something of the old subnet. Containers keep their addresses until they are made anew, and nobody outside this host
+/// reaches these any more; that is why a node keeps its subnet as long as it can.
+/// </summary>
+public sealed partial class SubnetChange(AgentOptions options, InputStore store, TimeProvider time, ILogger<SubnetChange> log)
+{
+    /// <summary>Code of the problem shown when units could not be restarted.</summary>
+    public const string NotRestarted = "restart-units";
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Does what <c>--on-subnet-change</c> says. <c>subnet.env</c> is written already.</summary>
+    /// <exception cref="AgentFaultException">The process is to end.</exception>
+    public void Announce(IPNetwork before, IPNetwork now)
+    {
+        switch (options.SubnetChange.Policy)
+        {
+            case SubnetChangePolicy.Exit:
+                throw new AgentFaultException($"this node's subnet was {before} and is {now}: ending, as --on-subnet-change=exit says; {options.SubnetFile} is written") { ExitCode = ExitCodes.SubnetChanged };
+            case SubnetChangePolicy.RestartUnits:
+                LogRestarting(before, now, string.Join(", ", options.SubnetChange.Units));
+                _ = RestartAsync();
+                break;
+            case SubnetChangePolicy.Notify:
+                LogChanged(before, now, options.SubnetFile);
+                break;
+        }
+    }
+
+    /// <summary>systemd restarts those that run, and does so by itself: the agent need not wait, and Docker may wait for the agent.</summary>
+    private async Task RestartAsync()
+    {
+        var failure = await TryRestartAsync().ConfigureAwait(false);
+        if (failure is null)
+        {
+            store.Resolve(NotRestarted);
+            return;
+        }
+
+        var units = string.Join(' ', options.SubnetChange.Units);
+        var problem = new Problem(ProblemSeverity.Degraded, NotRestarted, $"this node's subnet has changed, and the units of --restart-units were not restarted: {failure}", $"systemctl try-restart {units}");
+        LogFailed(problem.Message, problem.Remedy);
+        store.Report(problem);
+    }
+
+    private async Task<string?> TryRestartAsync()
+    {
+        var start = new ProcessStartInfo("systemctl", ["--no-block", "--no-ask-password", "try-restart", "--", .. options.SubnetChange.Units])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
+        try
+        {
+            using var process = Process.Start(start)!;
+            using var output = process.StandardOutput;
+            using var error = process.StandardError;
+            using var limit = new CancellationTokenSource(Limit, time);
+            var says = error.ReadToEndAsync(limit.Token);
+            await output.ReadToEndAsync(limit.Token).ConfigureAwait(false);
+            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            return process.ExitCode == 0 ? null : $"systemctl: {(await says.ConfigureAwait(false)).ReplaceLineEndings(" ").Trim()}";
+        }
+        catch (Win32Exception e)
+        {
+            return $"systemctl cannot be run: {e.Message}";
+        }
+        catch (OperationCanceledException)
+        {
+            return $"systemctl did not end within {Limit.TotalSeconds:0} s";
+        }
+    }
+
+    [LoggerMessage(1401, LogLevel.Warning, "this node's subnet was {Before} and is {Now}: {File} is written anew, and containers and bridges made before keep addresses that nobody reaches")]
+    private partial void LogChanged(IPNetwork before, IPNetwork now, string file);
+
+    [LoggerMessage(1402, LogLevel.Warning, "this node's subnet was {Before} and is {Now}: restarting {Units}")]
+    private partial void LogRestarting(IPNetwork before, IPNetwork now, string units);
+
+    [LoggerMessage(1403, LogLevel.Error, "{Problem}: {Remedy}")]
+    private partial void LogFailed(string problem, string remedy);
+}
