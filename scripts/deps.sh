@@ -2,7 +2,8 @@
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
 #   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, clang and
-#                           libbpf's headers; etcd under artifacts/tools; Docker 20.10 and the latest under artifacts/tools/docker
+#                           libbpf's headers; etcd under artifacts/tools, 3.4 and 3.5 under artifacts/tools/etcd; libfaketime under
+#                           artifacts/tools/faketime; Docker 20.10 and the latest under artifacts/tools/docker
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -14,9 +15,8 @@ lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:ipe
     iptables-nft:iptables iptables-legacy:iptables ipset:ipset curl:curl conntrack:conntrack ethtool:ethtool sockperf:sockperf)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
-# Debian suites that have the Docker versions the tests are about. What is new enough is the suite's business, what is old enough is not.
 docker_dir=$tools_dir/docker
-docker_suites=(bookworm:20.10 sid:latest)
+etcd_dir=$tools_dir/etcd
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 policy=/usr/sbin/policy-rc.d
 # Another apt run on the machine is waited for.
@@ -52,6 +52,10 @@ has_etcd() {
 
 has_docker() {
     [[ -x $docker_dir/20.10/usr/sbin/dockerd && -x $docker_dir/latest/usr/sbin/dockerd && -x $docker_dir/20.10/bin/busybox ]]
+}
+
+has_fault_tools() {
+    [[ -x $etcd_dir/3.4/usr/bin/etcd && -x $etcd_dir/3.5/usr/bin/etcd && -d $tools_dir/faketime ]]
 }
 
 check_dotnet() {
@@ -127,40 +131,47 @@ unpack_etcd() {
     rm -rf "$work"
 }
 
-# Unpacked beside the build as well: two versions, and a daemon that nobody here asked for. containerd, runc and the client of the older
-# version serve both. A list of sources of its own, so that the machine's packages stay what they are.
+# Unpacked beside the build as well: versions that a Debian suite has, whatever the machine's own is. A list of sources of its own, so that the
+# machine's packages stay what they are.
+#   $1  folder under artifacts/tools, made whole or not at all   $2  suite   $3...  packages
+unpack_from() {
+    local folder=$1 suite=$2 work
+    shift 2
+    [[ -r $keyring ]] || die "what the tests take from Debian's archive needs its keys: install debian-archive-keyring," \
+        "or unpack $* of Debian $suite into $folder yourself"
+    say "unpacking $* of Debian $suite into $folder"
+    work=$(mktemp -d)
+    mkdir -p "$work"/{lists,cache/archives}/partial "$work/tree"
+    (
+        cd "$work"
+        echo "deb [signed-by=$keyring] http://deb.debian.org/debian $suite main" >sources.list
+        private=("${apt_options[@]}" -o "APT::Sandbox::User=$(id -un)" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
+            -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none)
+        { apt-get "${private[@]}" update && apt-get "${private[@]}" download "$@"; } >log 2>&1 </dev/null || {
+            cat log >&2
+            exit 1
+        }
+        for package in *.deb; do
+            dpkg-deb -x "$package" tree
+        done
+    ) || die "could not download $* of Debian $suite, see above"
+    mkdir -p "$(dirname "$folder")"
+    rm -rf "${folder:?}"
+    mv "$work/tree" "$folder"
+    rm -rf "$work"
+}
+
+# containerd, runc and the client of the older version serve both.
 unpack_docker() {
-    local suite version work packages
-    [[ -r $keyring ]] || die "Docker for the tests comes from Debian's archive, whose keys are not here:" \
-        "install debian-archive-keyring, or unpack docker.io, containerd, runc and busybox-static of Debian 12 into $docker_dir/20.10" \
-        "and docker.io 28 or later into $docker_dir/latest yourself"
-    for suite in "${docker_suites[@]}"; do
-        version=${suite#*:} suite=${suite%%:*}
-        [[ ! -x $docker_dir/$version/usr/sbin/dockerd ]] || continue
-        packages=(docker.io)
-        [[ $version != 20.10 ]] || packages+=(containerd runc busybox-static)
-        say "unpacking ${packages[*]} of Debian $suite into $docker_dir/$version"
-        work=$(mktemp -d)
-        mkdir -p "$work"/{lists,cache/archives}/partial "$work/tree"
-        (
-            cd "$work"
-            echo "deb [signed-by=$keyring] http://deb.debian.org/debian $suite main" >sources.list
-            private=("${apt_options[@]}" -o "APT::Sandbox::User=$(id -un)" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
-                -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none)
-            { apt-get "${private[@]}" update && apt-get "${private[@]}" download "${packages[@]}"; } >log 2>&1 </dev/null || {
-                cat log >&2
-                exit 1
-            }
-            for package in *.deb; do
-                dpkg-deb -x "$package" tree
-            done
-        ) || die "could not download ${packages[*]} of Debian $suite, see above"
-        # All of it or nothing: the next run looks for dockerd.
-        mkdir -p "$docker_dir"
-        rm -rf "${docker_dir:?}/$version"
-        mv "$work/tree" "$docker_dir/$version"
-        rm -rf "$work"
-    done
+    [[ -x $docker_dir/20.10/usr/sbin/dockerd ]] || unpack_from "$docker_dir/20.10" bookworm docker.io containerd runc busybox-static
+    [[ -x $docker_dir/latest/usr/sbin/dockerd ]] || unpack_from "$docker_dir/latest" sid docker.io
+}
+
+# The versions the fault scenarios name, and the library that shows one process another clock.
+unpack_fault_tools() {
+    [[ -x $etcd_dir/3.4/usr/bin/etcd ]] || unpack_from "$etcd_dir/3.4" bookworm etcd-server etcd-client
+    [[ -x $etcd_dir/3.5/usr/bin/etcd ]] || unpack_from "$etcd_dir/3.5" trixie etcd-server etcd-client
+    [[ -d $tools_dir/faketime ]] || unpack_from "$tools_dir/faketime" bookworm libfaketime
 }
 
 group=${1:-lab}
@@ -180,8 +191,10 @@ want_etcd=no
 if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi
 want_docker=no
 if [[ $group == lab ]] && ! has_docker; then want_docker=yes; fi
+want_fault_tools=no
+if [[ $group == lab ]] && ! has_fault_tools; then want_fault_tools=yes; fi
 
-if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no ]]; then
+if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no && $want_fault_tools == no ]]; then
     exit 0
 fi
 
@@ -189,7 +202,8 @@ if ! command -v apt-get >/dev/null; then
     die "this machine has no apt-get, so please install these yourself:" \
         "${packages[*]:+  packages (Debian names): ${packages[*]}}" \
         "$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")" \
-        "$([[ $want_docker == no ]] || echo "  Docker 20.10 with containerd, runc and a static busybox, unpacked into $docker_dir/20.10, and Docker 28 or later into $docker_dir/latest")"
+        "$([[ $want_docker == no ]] || echo "  Docker 20.10 with containerd, runc and a static busybox, unpacked into $docker_dir/20.10, and Docker 28 or later into $docker_dir/latest")" \
+        "$([[ $want_fault_tools == no ]] || echo "  etcd and etcdctl 3.4 and 3.5, unpacked into $etcd_dir/3.4 and $etcd_dir/3.5, and libfaketime into $tools_dir/faketime")"
 fi
 
 if [[ ${#packages[@]} -gt 0 || $want_etcd == yes ]]; then
@@ -199,3 +213,4 @@ fi
 if [[ ${#packages[@]} -gt 0 ]]; then install_packages "${packages[@]}"; fi
 if [[ $want_etcd == yes ]]; then unpack_etcd; fi
 if [[ $want_docker == yes ]]; then unpack_docker; fi
+if [[ $want_fault_tools == yes ]]; then unpack_fault_tools; fi
