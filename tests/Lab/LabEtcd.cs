@@ -3,77 +3,112 @@ using System.Text.Json;
 
 namespace Accelerated.Lab;
 
-/// <summary>
-/// The real etcd of a lab: one member, in a namespace of its own. Election and heartbeat are short, so that it serves at
-/// once and grants etcd leases of one second, which tests of expiry want.
-/// </summary>
+/// <summary>The real etcd of a lab: one member or a cluster of three (<see cref="EtcdSpec"/>), and the host from which an operator looks after it.</summary>
 public sealed class LabEtcd : LabHost, IAsyncDisposable
 {
     /// <summary>flannel's default prefix.</summary>
     public const string Prefix = "/coreos.com/network";
 
-    private BackgroundCommand? _process;
+    private readonly EtcdSpec _spec;
 
-    internal LabEtcd(LabCommands commands, LabLayout layout) : base(commands, layout, layout.EtcdNamespace)
+    internal LabEtcd(LabCommands commands, LabLayout layout, EtcdSpec spec) : base(commands, layout, layout.EtcdNamespace)
     {
+        _spec = spec;
+        Certificates = spec.Tls ? new EtcdCertificates($"{layout.EtcdDirectory}/pki", [.. Numbers(spec).Select(layout.EtcdMemberAddress)]) : null;
+        Members = [.. Numbers(spec).Select(number => new EtcdMember(commands, layout, spec, Certificates, number))];
     }
 
-    /// <summary>What etcd says, over all of its starts.</summary>
-    public string LogFile => $"{Layout.EtcdDirectory}/etcd.log";
+    /// <summary>The members; one, or element 0 is that of <c>LAB-etcd1</c>.</summary>
+    public IReadOnlyList<EtcdMember> Members { get; }
 
-    /// <summary>Whether it has been started and has not exited.</summary>
-    public bool IsRunning => _process is { IsRunning: true };
+    /// <summary>The PEM files; null without TLS.</summary>
+    public EtcdCertificates? Certificates { get; }
 
-    /// <summary>Starts it on the data it had before, and waits until it serves.</summary>
-    /// <exception cref="LabException">It runs already, or it does not come up; the message ends with its log.</exception>
+    /// <summary><c>NAME:PASSWORD</c> for etcdctl, once authentication is on.</summary>
+    public string? User { get; set; }
+
+    /// <summary>What the first member says, over all of its starts.</summary>
+    public string LogFile => Members[0].LogFile;
+
+    /// <summary>Whether all members have been started and have not exited.</summary>
+    public bool IsRunning => Members.All(m => m.IsRunning);
+
+    private string Endpoints => string.Join(',', Members.Select(m => m.Endpoint));
+
+    /// <summary>The flags by which agents reach it.</summary>
+    internal IReadOnlyList<string> AgentFlags =>
+    [
+        $"--etcd-endpoints={Endpoints}",
+        .. Certificates is null ? [] : (string[])[$"--etcd-cafile={Certificates.CaFile}"],
+        .. Certificates is null || !_spec.ClientCertificates
+            ? [] : (string[])[$"--etcd-certfile={Certificates.ClientCert}", $"--etcd-keyfile={Certificates.ClientKey}"],
+    ];
+
+    /// <summary>Starts every member on the data it had before, and waits until they serve.</summary>
+    /// <exception cref="LabException">One runs already, or does not come up; the message ends with its log.</exception>
     public async Task StartAsync(CancellationToken cancel = default)
     {
-        if (IsRunning)
-            throw new LabException("etcd runs already");
-        Directory.CreateDirectory(Layout.EtcdDirectory);
-        _process = new BackgroundCommand(
-            Commands, Namespace,
-            [
-                LabTools.Etcd(), "--name", "lab", "--data-dir", $"{Layout.EtcdDirectory}/data", "--log-outputs", "stderr", "--logger", "zap",
-                "--listen-client-urls", Layout.EtcdEndpoint, "--advertise-client-urls", Layout.EtcdEndpoint,
-                "--listen-peer-urls", "http://127.0.0.1:2380", "--initial-advertise-peer-urls", "http://127.0.0.1:2380",
-                "--initial-cluster", "lab=http://127.0.0.1:2380", "--heartbeat-interval", "20", "--election-timeout", "200",
-            ],
-            LogFile);
-        await _process.WaitListeningAsync(2379, cancel);
-        // It listens a moment before it serves; a request waits for that.
+        if (Certificates is not null && !File.Exists(Certificates.CaFile))
+            Certificates.Issue();
+        await Task.WhenAll(Members.Select(m => m.StartAsync(cancel)));
+        // They listen a moment before they serve; a request waits for that.
         await CtlAsync(["get", "--keys-only", "--limit=1", "--prefix", Prefix], stdin: null, cancel);
     }
 
-    /// <summary>Ends it; its data stays.</summary>
+    /// <summary>Ends every member; their data stays.</summary>
     /// <param name="signal">Without SIG: TERM, or KILL for a crash.</param>
-    public async Task StopAsync(string signal = "TERM")
+    public Task StopAsync(string signal = "TERM") => Task.WhenAll(Members.Select(m => m.StopAsync(signal)));
+
+    /// <summary>Lets every member hang: connections stay, nothing is answered until <see cref="ResumeAsync"/>.</summary>
+    public Task PauseAsync() => Task.WhenAll(Members.Select(m => m.PauseAsync()));
+
+    /// <summary>Lets them go on after <see cref="PauseAsync"/>.</summary>
+    public Task ResumeAsync() => Task.WhenAll(Members.Select(m => m.ResumeAsync()));
+
+    /// <summary>The member that leads the others now; waits for an election that is going on.</summary>
+    /// <exception cref="LabException">There is none.</exception>
+    public async Task<EtcdMember> LeaderAsync(CancellationToken cancel = default)
     {
-        if (_process is not null)
-            await _process.StopAsync(signal);
+        EtcdMember? leader = null;
+        await Wait.UntilAsync("a leader of etcd", async () =>
+        {
+            foreach (var member in Members.Where(m => m.IsRunning))
+            {
+                var answer = await ExecAsync([.. Command(member.Endpoint), "endpoint", "status", "-w", "json"], stdin: null, limit: null, cancel);
+                if (!answer.Succeeded)
+                    continue;
+                using var status = JsonDocument.Parse(answer.Stdout);
+                var one = status.RootElement[0].GetProperty("Status");
+                if (one.TryGetProperty("leader", out var id) && id.GetUInt64() == one.GetProperty("header").GetProperty("member_id").GetUInt64())
+                    leader = member;
+            }
+
+            return leader is not null;
+        }, cancel: cancel);
+        return leader!;
     }
 
-    /// <summary>Lets it hang: connections stay, nothing is answered until <see cref="ResumeAsync"/>.</summary>
-    public Task PauseAsync() => SignalAsync("STOP");
+    /// <summary>Saves a backup, as <c>etcdctl snapshot save</c> does; gives its path.</summary>
+    /// <exception cref="LabException">etcdctl failed.</exception>
+    public async Task<string> SaveSnapshotAsync()
+    {
+        var file = ScratchFile("snapshot", "db");
+        await RunAsync([.. Command(Members[0].Endpoint), "snapshot", "save", file]);
+        return file;
+    }
 
-    /// <summary>Lets it go on after <see cref="PauseAsync"/>.</summary>
-    public Task ResumeAsync() => SignalAsync("CONT");
-
-    /// <summary>Runs etcdctl (v3 API) beside etcd; gives its standard output.</summary>
-    /// <param name="arguments">Without the endpoint.</param>
+    /// <summary>Runs etcdctl (v3 API); gives its standard output.</summary>
+    /// <param name="arguments">Without the endpoints.</param>
     /// <exception cref="LabException">etcdctl failed.</exception>
     public Task<string> CtlAsync(params string[] arguments) => CtlAsync(arguments, stdin: null);
 
-    /// <summary>Runs etcdctl (v3 API) beside etcd; gives its standard output.</summary>
-    /// <param name="arguments">Without the endpoint.</param>
+    /// <summary>Runs etcdctl (v3 API); gives its standard output.</summary>
+    /// <param name="arguments">Without the endpoints.</param>
     /// <param name="stdin">Its standard input, such as the text of a transaction.</param>
     /// <param name="cancel">Kills it.</param>
     /// <exception cref="LabException">etcdctl failed.</exception>
-    public async Task<string> CtlAsync(IReadOnlyList<string> arguments, string? stdin, CancellationToken cancel = default)
-    {
-        string[] command = ["env", "ETCDCTL_API=3", LabTools.Etcdctl(), $"--endpoints={Layout.EtcdEndpoint}", .. arguments];
-        return (await ExecAsync(command, stdin, limit: null, cancel)).OrThrow().Stdout;
-    }
+    public async Task<string> CtlAsync(IReadOnlyList<string> arguments, string? stdin, CancellationToken cancel = default) =>
+        (await ExecAsync([.. Command(Endpoints), .. arguments], stdin, limit: null, cancel)).OrThrow().Stdout;
 
     /// <summary>Puts the network configuration, valid or not.</summary>
     /// <exception cref="LabException">etcdctl failed.</exception>
@@ -96,15 +131,18 @@ public sealed class LabEtcd : LabHost, IAsyncDisposable
             kv.TryGetProperty(name, out var base64) ? Encoding.UTF8.GetString(base64.GetBytesFromBase64()) : "";
     }
 
-    private Task SignalAsync(string signal) =>
-        _process is { IsRunning: true } process
-            ? Commands.SignalAsync(signal, process.ProcessId)
-            : throw new LabException("etcd does not run");
-
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_process is not null)
-            await _process.DisposeAsync();
+        foreach (var member in Members)
+            await member.DisposeAsync();
     }
+
+    internal static IEnumerable<int> Numbers(EtcdSpec spec) => spec.Members == 1 ? [0] : Enumerable.Range(1, spec.Members);
+
+    private string[] Command(string endpoints) =>
+    [
+        "env", "ETCDCTL_API=3", LabTools.Etcdctl(_spec.Version), $"--endpoints={endpoints}", .. User is null ? [] : (string[])[$"--user={User}"],
+        .. Certificates is null ? [] : (string[])[$"--cacert={Certificates.CaFile}", $"--cert={Certificates.ClientCert}", $"--key={Certificates.ClientKey}"],
+    ];
 }

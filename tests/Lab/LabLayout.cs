@@ -21,8 +21,14 @@ public sealed partial record LabLayout(string Name, LabLink Link = LabLink.Switc
     /// <summary>The namespace that holds the bridge <c>sw0</c>.</summary>
     public string SwitchNamespace => $"{Name}-switch";
 
-    /// <summary>The namespace etcd runs in.</summary>
+    /// <summary>The namespace etcd runs in; with three members, that of their operator.</summary>
     public string EtcdNamespace => $"{Name}-etcd";
+
+    /// <summary>The namespace of one of three members, counted from 1; 0 is the only one.</summary>
+    public string EtcdMemberNamespace(int member) => member == 0 ? EtcdNamespace : $"{EtcdNamespace}{member}";
+
+    /// <summary>The address of one of three members, counted from 1; 0 is the only one.</summary>
+    public IPAddress EtcdMemberAddress(int member) => member == 0 ? EtcdAddress : NodeAddress(EtcdHostNumber + member);
 
     /// <summary>Everything the lab keeps on disk is below this directory.</summary>
     public string RunDirectory => $"/run/accelerated-{Name}";
@@ -39,7 +45,7 @@ public sealed partial record LabLayout(string Name, LabLink Link = LabLink.Switc
     /// <summary>etcd's address on the interface the nodes reach it by.</summary>
     public IPAddress EtcdAddress => Link == LabLink.Direct ? ControlAddress(EtcdHostNumber) : NodeAddress(EtcdHostNumber);
 
-    /// <summary>What agents and etcdctl are given as endpoint.</summary>
+    /// <summary>The endpoint of an etcd that is alone and without TLS.</summary>
     public string EtcdEndpoint => $"http://{EtcdAddress}:2379";
 
     /// <summary>The namespace of node <paramref name="node"/>, counted from 1.</summary>
@@ -74,6 +80,6 @@ public sealed partial record LabLayout(string Name, LabLink Link = LabLink.Switc
         return namespaceName.StartsWith($"{Name}-", StringComparison.Ordinal) && Suffix().IsMatch(namespaceName.AsSpan(Name.Length + 1));
     }
 
-    [GeneratedRegex(@"^(switch|etcd|node\d+|pod\d+-\d+)$")]
+    [GeneratedRegex(@"^(switch|etcd\d?|node\d+|pod\d+-\d+)$")]
     private static partial Regex Suffix();
 }

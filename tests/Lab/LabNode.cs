@@ -11,13 +11,15 @@ public sealed class LabNode : LabHost, IAsyncDisposable
 
     private readonly LabSpec _spec;
     private readonly string _binary;
+    private readonly IReadOnlyList<string> _etcdFlags;
     private BackgroundCommand? _agent;
 
-    internal LabNode(LabCommands commands, LabSpec spec, string binary, int number)
+    internal LabNode(LabCommands commands, LabSpec spec, string binary, int number, IReadOnlyList<string> etcdFlags)
         : base(commands, spec.Layout, spec.Layout.NodeNamespace(number))
     {
         _spec = spec;
         _binary = binary;
+        _etcdFlags = etcdFlags;
         Number = number;
         Pods = [.. Enumerable.Range(1, spec.PodsPerNode).Select(pod => new LabPod(commands, spec.Layout, number, pod))];
     }
@@ -55,7 +57,7 @@ public sealed class LabNode : LabHost, IAsyncDisposable
 
     private string[] Flags =>
     [
-        $"--etcd-endpoints={Layout.EtcdEndpoint}", "--iface=eth0", "--ip-masq", $"--run-dir={RunDirectory}", $"--state-dir={RunDirectory}/state",
+        .. _etcdFlags, "--iface=eth0", "--ip-masq", $"--run-dir={RunDirectory}", $"--state-dir={RunDirectory}/state",
         $"--subnet-file={SubnetFile}", $"--datapath={_spec.Datapath}", $"--bpf-dir={BpfDirectory}", .. _spec.AgentFlags,
     ];
 

@@ -42,6 +42,9 @@ public sealed partial record LabSpec
     /// </summary>
     public string? Config { get; init; } = DefaultConfig;
 
+    /// <summary>The lab's etcd; one member unless said otherwise.</summary>
+    public EtcdSpec Etcd { get; init; } = new();
+
     /// <summary>One of <see cref="Datapaths"/>, given to every agent.</summary>
     public string Datapath { get; init; } = "auto";
 
@@ -80,6 +83,10 @@ public sealed partial record LabSpec
             throw new LabException($"LINK={Link} is unknown: use switch or direct");
         if (Link == LabLink.Direct && Nodes != 2)
             throw new LabException($"LINK=direct joins two nodes by one cable, but NODES={Nodes}: use NODES=2, or LINK=switch");
+        if (Etcd.Members is not (1 or 3))
+            throw new LabException($"an etcd of {Etcd.Members} members is not possible: use 1 or 3");
+        if (Etcd.Members > 1 && Link == LabLink.Direct)
+            throw new LabException("LINK=direct has no place for three members of etcd: use LINK=switch");
         if (Config is not null)
             CheckConfig(Config);
     }

@@ -12,13 +12,20 @@ public static class LabTools
         Find(chosen ?? Environment.GetEnvironmentVariable("ACCELERATED_BIN"), "artifacts/accelerated", null)
         ?? throw new LabException("there is no agent at artifacts/accelerated: run 'make build', or name one with ACCELERATED_BIN");
 
-    /// <summary>etcd: <c>ACCELERATED_ETCD</c>, <c>artifacts/tools</c>, or from the PATH.</summary>
+    /// <summary>etcd: <c>ACCELERATED_ETCD</c>, <c>artifacts/tools</c>, or from the PATH; a version that is named is that one or none.</summary>
     /// <exception cref="LabException">There is none.</exception>
-    public static string Etcd() => EtcdTool("etcd", "ACCELERATED_ETCD");
+    public static string Etcd(string? version = null) => EtcdTool("etcd", "ACCELERATED_ETCD", version);
 
-    /// <summary>etcdctl: <c>ACCELERATED_ETCDCTL</c>, <c>artifacts/tools</c>, or from the PATH.</summary>
+    /// <summary>etcdctl: <c>ACCELERATED_ETCDCTL</c>, <c>artifacts/tools</c>, or from the PATH; a version that is named is that one or none.</summary>
     /// <exception cref="LabException">There is none.</exception>
-    public static string Etcdctl() => EtcdTool("etcdctl", "ACCELERATED_ETCDCTL");
+    public static string Etcdctl(string? version = null) => EtcdTool("etcdctl", "ACCELERATED_ETCDCTL", version);
+
+    /// <summary>The library that, preloaded, shows a process another clock.</summary>
+    /// <exception cref="LabException">It is not there.</exception>
+    public static string Faketime() =>
+        Repository is not null && Path.Combine(Repository, "artifacts/tools/faketime") is var folder && Directory.Exists(folder)
+            ? Directory.EnumerateFiles(folder, "libfaketimeMT.so.1", SearchOption.AllDirectories).Single()
+            : throw new LabException("there is no libfaketime in artifacts/tools/faketime: run 'make deps'");
 
     /// <summary>A version of Docker, unpacked: the folder below which its <c>usr/sbin/dockerd</c> is.</summary>
     /// <param name="version"><c>20.10</c>, which has containerd, runc and busybox beside it, or <c>latest</c>.</param>
@@ -31,8 +38,10 @@ public static class LabTools
     /// <summary>Where logs are kept when a lab goes down in trouble.</summary>
     public static string LogDirectory(string labName) => Path.Combine(Repository ?? Environment.CurrentDirectory, "artifacts", "logs", labName);
 
-    private static string EtcdTool(string name, string variable) =>
-        Find(Environment.GetEnvironmentVariable(variable), $"artifacts/tools/usr/bin/{name}", name)
+    private static string EtcdTool(string name, string variable, string? version) => version is not null
+        ? Find(null, $"artifacts/tools/etcd/{version}/usr/bin/{name}", null)
+            ?? throw new LabException($"there is no {name} {version} in artifacts/tools/etcd: run 'make deps'")
+        : Find(Environment.GetEnvironmentVariable(variable), $"artifacts/tools/usr/bin/{name}", name)
         ?? throw new LabException($"there is no {name}: run 'make deps', or name one with {variable}");
 
     private static string? Find(string? chosen, string inRepository, string? onPath)

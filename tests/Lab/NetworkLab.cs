@@ -22,9 +22,9 @@ public sealed class NetworkLab : IAsyncDisposable
         _lock = held;
         _commands = new LabCommands(spec.Name);
         Spec = spec;
-        Etcd = new LabEtcd(_commands, spec.Layout);
+        Etcd = new LabEtcd(_commands, spec.Layout, spec.Etcd);
         Switch = new LabHost(_commands, spec.Layout, spec.Layout.SwitchNamespace);
-        Nodes = [.. Enumerable.Range(1, spec.Nodes).Select(n => new LabNode(_commands, spec, binary, n))];
+        Nodes = [.. Enumerable.Range(1, spec.Nodes).Select(n => new LabNode(_commands, spec, binary, n, Etcd.AgentFlags))];
     }
 
     /// <summary>What this lab was to be.</summary>
@@ -154,7 +154,7 @@ public sealed class NetworkLab : IAsyncDisposable
         foreach (var old in Directory.EnumerateFiles(directory, "*.log"))
             File.Delete(old);
         var saved = new List<string>();
-        foreach (var (from, to) in Nodes.Select(n => (n.LogFile, $"node{n.Number}-agent.log")).Append((Etcd.LogFile, "etcd.log")))
+        foreach (var (from, to) in Nodes.Select(n => (n.LogFile, $"node{n.Number}-agent.log")).Concat(Etcd.Members.Select(m => (m.LogFile, $"{m.Namespace[(Layout.Name.Length + 1)..]}.log"))))
         {
             if (!File.Exists(from))
                 continue;

@@ -16,21 +16,22 @@ internal sealed class Underlay(LabSpec spec, LabCommands commands)
     {
         var nodes = Enumerable.Range(1, spec.Nodes).ToList();
         var pods = nodes.SelectMany(n => Enumerable.Range(1, spec.PodsPerNode).Select(p => _layout.PodNamespace(n, p))).ToList();
-        IEnumerable<string> all = [_layout.SwitchNamespace, _layout.EtcdNamespace, .. nodes.Select(_layout.NodeNamespace), .. pods];
+        IEnumerable<string> all = [_layout.SwitchNamespace, _layout.EtcdNamespace, .. Members.Select(_layout.EtcdMemberNamespace), .. nodes.Select(_layout.NodeNamespace), .. pods];
         await commands.IpBatchAsync([.. all.Select(ns => $"netns add {ns}"), .. Wires(nodes)], ns: null, cancel);
 
         await commands.IpBatchAsync(
             [
                 "link add name sw0 type bridge forward_delay 0 mcast_snooping 0",
                 "link set dev sw0 up",
-                .. nodes.Select(SwitchPort).Append("etcd").Select(port => $"link set dev {port} master sw0 up"),
+                .. nodes.Select(SwitchPort).Append("etcd").Concat(Members.Select(MemberPort)).Select(port => $"link set dev {port} master sw0 up"),
             ],
             _layout.SwitchNamespace, cancel);
 
         var loopbackOnly = pods.Select(ns => (ns, (string[])["link set dev lo up"]));
         var etcd = (_layout.EtcdNamespace, (string[])["link set dev lo up", .. Address("eth0", _layout.EtcdAddress)]);
+        var members = Members.Select(m => (_layout.EtcdMemberNamespace(m), (string[])["link set dev lo up", .. Address("eth0", _layout.EtcdMemberAddress(m))]));
         await System.Threading.Tasks.Parallel.ForEachAsync(
-            [etcd, .. nodes.Select(n => (_layout.NodeNamespace(n), NodeLines(n))), .. loopbackOnly],
+            [etcd, .. members, .. nodes.Select(n => (_layout.NodeNamespace(n), NodeLines(n))), .. loopbackOnly],
             new ParallelOptions { MaxDegreeOfParallelism = Parallel, CancellationToken = cancel },
             async (work, token) => await commands.IpBatchAsync(work.Item2, work.Item1, token));
 
@@ -43,6 +44,8 @@ internal sealed class Underlay(LabSpec spec, LabCommands commands)
     private IEnumerable<string> Wires(List<int> nodes)
     {
         yield return Veth(_layout.EtcdNamespace, "eth0", _layout.EtcdAddress, _layout.SwitchNamespace, "etcd");
+        foreach (var member in Members)
+            yield return Veth(_layout.EtcdMemberNamespace(member), "eth0", _layout.EtcdMemberAddress(member), _layout.SwitchNamespace, MemberPort(member));
         if (spec.Link == LabLink.Direct)
         {
             var far = LabLayout.MacFor(LabLayout.NodeAddress(2));
@@ -75,6 +78,11 @@ internal sealed class Underlay(LabSpec spec, LabCommands commands)
 
     private (string Device, IPAddress Address) ToSwitch(int node) =>
         spec.Link == LabLink.Direct ? ("eth1", LabLayout.ControlAddress(node)) : ("eth0", LabLayout.NodeAddress(node));
+
+    // One that is alone is where its operator is.
+    private IEnumerable<int> Members => LabEtcd.Numbers(spec.Etcd).Where(number => number > 0);
+
+    private static string MemberPort(int member) => $"etcd{member}";
 
     private static string SwitchPort(int node) => $"node{node}";
 }
