@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath.Lanes;
+using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Interop;
@@ -15,7 +17,7 @@ namespace Accelerated.Agent;
 /// </summary>
 public sealed partial class AgentService(
     AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, HealthServer health, KernelWatch kernel, FlannelWatch flannel, IdleMemory memory,
-    ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
+    IEtcdClient etcd, ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
 {
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -32,6 +34,8 @@ public sealed partial class AgentService(
             if (!options.UsesLanes)
                 DetachLanes();
             kernel.Start();
+            // What `systemctl reload` sends; unhandled it would end the process.
+            using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
             await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token), flannel.RunAsync(stop.Token), memory.RunAsync(stop.Token),
                 probes is null ? Task.Delay(Timeout.Infinite, stop.Token) : health.RunAsync(probes, stop.Token)).ConfigureAwait(false);
@@ -63,6 +67,13 @@ public sealed partial class AgentService(
         }
     }
 
+    private void Reload(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        LogReload();
+        etcd.Reconnect();
+    }
+
     /// <summary>Lanes that an earlier run left attached would go on with what that run knew, and their guard would refuse new peers.</summary>
     private void DetachLanes()
     {
@@ -87,6 +98,9 @@ public sealed partial class AgentService(
 
     [LoggerMessage(4, LogLevel.Critical, "the agent failed in a way it should not: please report this")]
     private partial void LogCrash(Exception exception);
+
+    [LoggerMessage(6, LogLevel.Information, "reload: connecting to etcd anew, with the certificates as they are now")]
+    private partial void LogReload();
 
     [LoggerMessage(5, LogLevel.Warning, "{Notice}")]
     private partial void LogNotice(string notice);

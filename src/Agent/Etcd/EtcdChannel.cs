@@ -44,6 +44,13 @@ internal sealed class EtcdChannel : IDisposable
             _ = Interlocked.CompareExchange(ref _preferred, (index + 1) % _connections.Length, index);
     }
 
+    /// <summary>Ends every connection; the next calls open new ones.</summary>
+    internal void Reconnect()
+    {
+        foreach (var connection in _connections)
+            connection.Abort();
+    }
+
     public void Dispose()
     {
         foreach (var connection in _connections)

@@ -11,6 +11,7 @@ namespace Accelerated.Agent.Etcd;
 public sealed class EtcdClient : IEtcdClient
 {
     private const int PageSize = 1000;
+    private const int SmallerBy = 8;
     private const int ListAttempts = 3;
 
     private readonly EtcdChannel _channel;
@@ -134,10 +135,29 @@ public sealed class EtcdClient : IEtcdClient
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<EtcdWatchBatch> WatchAsync(
-        string prefix, long fromRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<EtcdWatchBatch> WatchAsync(string prefix, long fromRevision, CancellationToken cancellationToken)
     {
         var (key, end) = EtcdMessages.Prefix(prefix);
+        return WatchAsync(key, end, fromRevision, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<EtcdWatchBatch> WatchKeyAsync(string key, long fromRevision, CancellationToken cancellationToken) =>
+        WatchAsync(EtcdMessages.Bytes(key), ByteString.Empty, fromRevision, cancellationToken);
+
+    /// <inheritdoc/>
+    public void Reconnect() => _channel.Reconnect();
+
+    /// <summary>Ends all calls and watches with <see cref="ObjectDisposedException"/> and closes the connections.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _channel.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async IAsyncEnumerable<EtcdWatchBatch> WatchAsync(
+        ByteString key, ByteString end, long fromRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         var request = new WatchRequest
         {
             CreateRequest = new WatchCreateRequest
@@ -168,13 +188,6 @@ public sealed class EtcdClient : IEtcdClient
         }
     }
 
-    /// <summary>Ends all calls and watches with <see cref="ObjectDisposedException"/> and closes the connections.</summary>
-    public ValueTask DisposeAsync()
-    {
-        _channel.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
     // 0 (keep-alive) and -1 (time to live) are etcd's ways to say that there is no such lease.
     private static TimeSpan? Ttl(long seconds) => seconds <= 0 ? null : TimeSpan.FromSeconds(seconds);
 
@@ -185,8 +198,26 @@ public sealed class EtcdClient : IEtcdClient
         var entries = new List<EtcdEntry>();
         while (true)
         {
-            var page = await _channel.ReadAsync(EtcdMethods.Range, request, cancellationToken).ConfigureAwait(false);
+            RangeResponse page;
+            try
+            {
+                page = await _channel.ReadAsync(EtcdMethods.Range, request, cancellationToken).ConfigureAwait(false);
+            }
+            catch (EtcdException e) when (e.InnerException is MessageTooLongException && request.Limit > 1)
+            {
+                // A few values of the size etcd allows, wherever they are from, must not hide all others.
+                request.Limit = Math.Max(1, request.Limit / SmallerBy);
+                continue;
+            }
+
             EtcdMessages.AddEntries(entries, page.Kvs);
+            if (entries.Count > EtcdMessages.MaxEntries)
+            {
+                throw new EtcdException(
+                    $"etcd holds more than {EtcdMessages.MaxEntries} keys below {prefix}: no network has so many subnets; remove what else is written there",
+                    EtcdStatusCode.ResourceExhausted, endpoint: null, isTransient: false);
+            }
+
             if (request.Revision == 0)
                 request.Revision = page.Header.Revision;
 

@@ -82,7 +82,7 @@ internal sealed class EtcdConnection : IDisposable
         catch (Exception e) when (e is not EtcdException)
         {
             // An answer of a connection that went down is not disposed of: see EtcdWatch.Dispose.
-            if (any.IsCancellationRequested)
+            if (any.IsCancellationRequested || e is InvalidDataException or MessageTooLongException)
                 response?.Dispose();
             throw Failure(e, late.IsCancellationRequested, write, cancellationToken);
         }
@@ -95,7 +95,7 @@ internal sealed class EtcdConnection : IDisposable
     internal async Task<EtcdWatch> WatchAsync(IMessage request, string? token, CancellationToken cancellationToken)
     {
         var lifetime = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
-        var content = new OpenRequest(GrpcReader.Frame(request));
+        var content = new WatchContent(GrpcReader.Frame(request));
         HttpResponseMessage? response = null;
         using var late = new CancellationTokenSource(_requestTimeout, _time);
         using var onLate = late.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), lifetime);
@@ -104,7 +104,7 @@ internal sealed class EtcdConnection : IDisposable
             // The answer's headers come while the request is still open; the request message must live as long as the watch.
             response = await SendAsync(NewRequest(EtcdMethods.Watch.Path, content, token), lifetime.Token).ConfigureAwait(false);
             var body = await response.Content.ReadAsStreamAsync(lifetime.Token).ConfigureAwait(false);
-            var watch = new EtcdWatch(this, response, body, lifetime, cancellationToken);
+            var watch = new EtcdWatch(this, response, body, content, _time, lifetime, cancellationToken);
             await watch.ConfirmAsync().ConfigureAwait(false);
             return watch;
         }
@@ -138,10 +138,17 @@ internal sealed class EtcdConnection : IDisposable
         if (_closing.IsCancellationRequested)
             return new ObjectDisposedException(nameof(EtcdClient));
 
-        return timedOut
-            ? EtcdFailure.TimedOut(Endpoint, _requestTimeout, write, e)
-            : EtcdFailure.FromException(e, Endpoint, _dialer.Alert, Volatile.Read(ref _hasAnswered), write);
+        if (timedOut)
+        {
+            Abort();
+            return EtcdFailure.TimedOut(Endpoint, _requestTimeout, write, e);
+        }
+
+        return EtcdFailure.FromException(e, Endpoint, _dialer.Alert, Volatile.Read(ref _hasAnswered), write);
     }
+
+    /// <summary>Ends the connection there is, and what is under way on it; the next call opens another.</summary>
+    internal void Abort() => _dialer.Abort();
 
     /// <summary>Ends all calls and closes the connection.</summary>
     public void Dispose()
@@ -183,26 +190,4 @@ internal sealed class EtcdConnection : IDisposable
     }
 
     private static ByteArrayContent FramedContent(IMessage message) => new(GrpcReader.Frame(message));
-
-    /// <summary>A request body that stays open after its one message: etcd ends a watch when the client's side ends.</summary>
-    private sealed class OpenRequest(byte[] frame) : HttpContent
-    {
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
-            SerializeToStreamAsync(stream, context, CancellationToken.None);
-
-        protected override async Task SerializeToStreamAsync(
-            Stream stream, TransportContext? context, CancellationToken cancellationToken)
-        {
-            await stream.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
-            await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
-            // The HTTP stack cancels this when the watch is cancelled or its answer is disposed of.
-            await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
-    }
 }

@@ -12,6 +12,7 @@ namespace Accelerated.Agent.Etcd;
 internal sealed class EtcdDialer(Uri endpoint, EtcdTls tls, TimeSpan timeout, TimeProvider time)
 {
     private string? _alert;
+    private Socket? _newest;
 
     /// <summary>
     /// The TLS alert that ended the newest connection; null when none did. With TLS 1.3 the server judges the client's
@@ -20,6 +21,12 @@ internal sealed class EtcdDialer(Uri endpoint, EtcdTls tls, TimeSpan timeout, Ti
     internal string? Alert => Volatile.Read(ref _alert);
 
     private bool IsTls => endpoint.Scheme == Uri.UriSchemeHttps;
+
+    /// <summary>
+    /// Ends the newest connection and everything on it. The HTTP stack would go on using one that nobody answers on until its pings fail, and
+    /// each request would wait for its own timeout meanwhile.
+    /// </summary>
+    internal void Abort() => Volatile.Read(ref _newest)?.Dispose();
 
     /// <summary>The <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
     internal async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
@@ -33,7 +40,9 @@ internal sealed class EtcdDialer(Uri endpoint, EtcdTls tls, TimeSpan timeout, Ti
         {
             await socket.ConnectAsync(context.DnsEndPoint, either.Token).ConfigureAwait(false);
             stream = new NetworkStream(socket, ownsSocket: true);
-            return IsTls ? await HandshakeAsync(stream, either.Token).ConfigureAwait(false) : stream;
+            var ready = IsTls ? await HandshakeAsync(stream, either.Token).ConfigureAwait(false) : stream;
+            Volatile.Write(ref _newest, socket);
+            return ready;
         }
         catch (Exception e)
         {

@@ -45,6 +45,18 @@ internal static class EtcdFailure
             OutcomeUnknown = write,
         };
 
+    /// <summary>A watch on which nothing comes any more, not even what was asked for.</summary>
+    internal static EtcdException Silent(Uri endpoint, TimeSpan limit, Exception inner) =>
+        new(
+            $"etcd at {Name(endpoint)}: the watch is dead, a request for progress had no answer within {limit.TotalSeconds:0.#} s",
+            EtcdStatusCode.DeadlineExceeded,
+            endpoint,
+            isTransient: true,
+            inner)
+        {
+            IsEndpointFault = true,
+        };
+
     /// <summary>etcd answered with a gRPC status other than OK.</summary>
     internal static EtcdException FromStatus(GrpcStatus status, Uri endpoint, bool write)
     {
@@ -104,6 +116,12 @@ internal static class EtcdFailure
                 case EtcdException connecting:
                     var fault = connecting.Message[(connecting.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..];
                     return NotConnected(endpoint, fault, connecting.IsTransient, e);
+                case MessageTooLongException:
+                    // Whoever else is asked says the same.
+                    return new EtcdException($"etcd at {Name(endpoint)}: {e.Message}{Unknown(write)}", EtcdStatusCode.ResourceExhausted, endpoint, isTransient: false, exception)
+                    {
+                        OutcomeUnknown = write,
+                    };
                 case InvalidDataException:
                     return new EtcdException(
                         $"etcd at {Name(endpoint)}: {e.Message}{Unknown(write)}",

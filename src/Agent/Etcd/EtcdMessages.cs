@@ -8,6 +8,17 @@ namespace Accelerated.Agent.Etcd;
 /// <summary>Between etcd's messages and the types the agent sees; nothing of protobuf goes beyond it.</summary>
 internal static class EtcdMessages
 {
+    /// <summary>The most keys a listing, and changes a batch, may hold: more than a network of 65,536 subnets needs.</summary>
+    internal const int MaxEntries = 100_000;
+
+    /// <summary>
+    /// How much of a value is read, in bytes; a lease has 200, a config a thousand. What is longer was not written by an agent and is cut, which no
+    /// JSON survives: the key is then set aside as one that cannot be understood.
+    /// </summary>
+    internal const int LongestValue = 16 << 10;
+
+    private const int LongestKey = 1 << 10;
+
     internal static ByteString Bytes(string text) => ByteString.CopyFromUtf8(text);
 
     /// <summary>The key and range end that mean "all keys with this prefix".</summary>
@@ -34,7 +45,7 @@ internal static class EtcdMessages
     }
 
     internal static EtcdEntry ToEntry(KeyValue kv) =>
-        new(kv.Key.ToStringUtf8(), kv.Value.ToStringUtf8(), kv.CreateRevision, kv.ModRevision, kv.Version, kv.Lease);
+        new(Text(kv.Key, LongestKey), Text(kv.Value, LongestValue), kv.CreateRevision, kv.ModRevision, kv.Version, kv.Lease);
 
     internal static EtcdWatchEvent ToEvent(Event e) => new(
         e.Type == Event.Types.EventType.Delete ? EtcdWatchEventKind.Delete : EtcdWatchEventKind.Put,
@@ -71,6 +82,9 @@ internal static class EtcdMessages
         foreach (var kv in kvs)
             entries.Add(ToEntry(kv));
     }
+
+    private static string Text(ByteString bytes, int longest) =>
+        bytes.Length <= longest ? bytes.ToStringUtf8() : Encoding.UTF8.GetString(bytes.Span[..longest]);
 
     private static Compare ToCompare(EtcdCompare condition)
     {

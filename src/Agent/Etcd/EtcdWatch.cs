@@ -10,21 +10,35 @@ internal sealed class EtcdWatch : IDisposable
     private readonly GrpcReader _reader;
     private readonly CancellationTokenSource _lifetime;
     private readonly CancellationToken _caller;
+    private readonly WatchContent _request;
+    private readonly ITimer _silence;
     private bool _isBroken;
+    private bool _isAsked;
+    private bool _isSilent;
 
     internal EtcdWatch(
         EtcdConnection connection,
         HttpResponseMessage response,
         Stream body,
+        WatchContent request,
+        TimeProvider time,
         CancellationTokenSource lifetime,
         CancellationToken caller)
     {
         _connection = connection;
         _response = response;
         _reader = new GrpcReader(body);
+        _request = request;
         _lifetime = lifetime;
         _caller = caller;
+        _silence = time.CreateTimer(static watch => ((EtcdWatch)watch!).OnSilence(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>How long nothing may come before etcd is asked whether the watch lives.</summary>
+    internal static TimeSpan Patience { get; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>How long it has to answer that. The connection's pings are no answer: a member can keep them up and serve no watch.</summary>
+    internal static TimeSpan AnswerLimit { get; } = TimeSpan.FromSeconds(3);
 
     /// <summary>The store's revision, as etcd said it when it confirmed the watch.</summary>
     internal long Revision { get; private set; }
@@ -53,6 +67,8 @@ internal sealed class EtcdWatch : IDisposable
                     events ??= new List<EtcdWatchEvent>(answer.Events.Count);
                     foreach (var one in answer.Events)
                         events.Add(EtcdMessages.ToEvent(one));
+                    if (events.Count > EtcdMessages.MaxEntries)
+                        throw new InvalidDataException($"it sent more than {EtcdMessages.MaxEntries} changes at once");
                 }
 
                 if (!answer.Fragment)
@@ -62,6 +78,8 @@ internal sealed class EtcdWatch : IDisposable
         catch (Exception e) when (e is not EtcdException)
         {
             _isBroken = !_lifetime.IsCancellationRequested;
+            if (Volatile.Read(ref _isSilent) && _isBroken)
+                throw EtcdFailure.Silent(_connection.Endpoint, AnswerLimit, e);
             throw _connection.Failure(e, timedOut: false, write: false, _caller);
         }
     }
@@ -80,12 +98,16 @@ internal sealed class EtcdWatch : IDisposable
             _response.Dispose();
         }
 
+        _silence.Dispose();
         _lifetime.Dispose();
     }
 
     private async Task<WatchResponse> ReadAsync()
     {
+        Volatile.Write(ref _isAsked, false);
+        _silence.Change(Patience, Timeout.InfiniteTimeSpan);
         var answer = await _reader.ReadAsync(EtcdMethods.Watch.Parser, _lifetime.Token).ConfigureAwait(false);
+        _silence.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         if (answer is null)
         {
             _connection.CheckStatus(_response, write: false);
@@ -110,5 +132,18 @@ internal sealed class EtcdWatch : IDisposable
             : reason.Contains("auth token", StringComparison.Ordinal) ? EtcdStatusCode.Unauthenticated
             : EtcdStatusCode.Unavailable;
         throw EtcdFailure.FromStatus(new GrpcStatus(code, reason), _connection.Endpoint, write: false);
+    }
+    private void OnSilence()
+    {
+        if (!Volatile.Read(ref _isAsked))
+        {
+            Volatile.Write(ref _isAsked, true);
+            _request.AskForProgress();
+            _silence.Change(AnswerLimit, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        Volatile.Write(ref _isSilent, true);
+        _connection.Abort();
     }
 }

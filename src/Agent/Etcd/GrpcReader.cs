@@ -31,7 +31,8 @@ internal sealed class GrpcReader(Stream stream)
     /// <summary>Reads the next message, however the bytes arrive.</summary>
     /// <returns>The message; null at the end of the stream.</returns>
     /// <exception cref="EndOfStreamException">The stream ends inside a message.</exception>
-    /// <exception cref="InvalidDataException">Compressed, too long, or not this message.</exception>
+    /// <exception cref="MessageTooLongException">It is longer than <see cref="MaxMessageLength"/>; nothing of it was read.</exception>
+    /// <exception cref="InvalidDataException">Compressed, or not this message.</exception>
     internal async ValueTask<T?> ReadAsync<T>(MessageParser<T> parser, CancellationToken cancellationToken)
         where T : class, IMessage<T>
     {
@@ -48,7 +49,7 @@ internal sealed class GrpcReader(Stream stream)
 
         var length = BinaryPrimitives.ReadUInt32BigEndian(_prefix.AsSpan(1));
         if (length > MaxMessageLength)
-            throw new InvalidDataException($"it sent a message of {length} bytes, more than the {MaxMessageLength} allowed");
+            throw new MessageTooLongException(length, MaxMessageLength);
 
         var buffer = ArrayPool<byte>.Shared.Rent((int)length);
         try

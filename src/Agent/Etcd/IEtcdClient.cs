@@ -100,4 +100,18 @@ public interface IEtcdClient : IAsyncDisposable
     /// <exception cref="EtcdCompactedException"><paramref name="fromRevision"/> is no longer in etcd's history.</exception>
     /// <exception cref="EtcdException">Transient: the stream ended, the endpoint failed or lost its leader.</exception>
     IAsyncEnumerable<EtcdWatchBatch> WatchAsync(string prefix, long fromRevision, CancellationToken cancellationToken);
+
+    /// <summary>Watches one key, which is all that a role limited to it allows. Equals <c>etcdctl watch --rev=N</c>.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="fromRevision">As for <see cref="WatchAsync"/>.</param>
+    /// <param name="cancellationToken">Ends the watch.</param>
+    /// <returns>As for <see cref="WatchAsync"/>.</returns>
+    /// <exception cref="EtcdCompactedException">As for <see cref="WatchAsync"/>.</exception>
+    /// <exception cref="EtcdException">As for <see cref="WatchAsync"/>.</exception>
+    IAsyncEnumerable<EtcdWatchBatch> WatchKeyAsync(string key, long fromRevision, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Ends every connection, so that what follows uses new ones, with the TLS files as they are now. Calls under way fail as if the connection was lost.
+    /// </summary>
+    void Reconnect();
 }

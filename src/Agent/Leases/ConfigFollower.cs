@@ -37,7 +37,7 @@ public sealed partial class ConfigFollower(
             }
             catch (EtcdException e) when (!cancellation.IsCancellationRequested)
             {
-                await session.FailedAsync(e, cancellation).ConfigureAwait(false);
+                await session.WatchEndedAsync(leases.ConfigKey, e, cancellation).ConfigureAwait(false);
             }
         }
     }
@@ -58,11 +58,10 @@ public sealed partial class ConfigFollower(
 
     private async Task WaitForChangeAsync(long revision, CancellationToken cancellation)
     {
-        await foreach (var batch in client.WatchAsync(leases.ConfigKey, revision + 1, cancellation).ConfigureAwait(false))
+        await foreach (var batch in client.WatchKeyAsync(leases.ConfigKey, revision + 1, cancellation).ConfigureAwait(false))
         {
-            session.Succeeded();
-            // The watch is for a prefix; another key may begin with the same letters.
-            if (batch.Events.Any(e => e.Entry.Key == leases.ConfigKey))
+            session.Watching(leases.ConfigKey);
+            if (batch.Events.Count > 0)
                 return;
             // The member lags, or the store was restored from a backup: look again, but not in a hot loop.
             if (batch.Revision < revision)

@@ -7,17 +7,23 @@ namespace Accelerated.Agent.Leases;
 
 /// <summary>
 /// Runs requests against etcd until they succeed. While etcd is away it tries again within half a second, jittered, and says so
-/// once; everything else the agent does goes on.
+/// once; everything else the agent does goes on. That one member failed and another serves is no absence: one line says who answers now.
 /// </summary>
 public sealed partial class EtcdSession(IEtcdClient client, InputStore store, TimeProvider time, ILogger<EtcdSession> log)
 {
     /// <summary>Code of the problem shown while etcd does not answer.</summary>
     public const string Unreachable = "etcd-unreachable";
 
+    /// <summary>Code of the problem shown while etcd answers, but refuses a watch.</summary>
+    public const string WatchRefused = "etcd-watch-refused";
+
+    private static readonly TimeSpan RefusedPause = TimeSpan.FromSeconds(5);
+
     private const int ShortestPause = 100;
     private const int LongestPause = 500;
 
     private readonly Lock _gate = new();
+    private readonly HashSet<string> _refused = [];
     private bool _everConnected;
 
     /// <summary>Repeats <paramref name="work"/> until it succeeds.</summary>
@@ -45,14 +51,51 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         lock (_gate)
         {
             _everConnected = true;
-            var health = store.Current.Etcd;
-            if (health.IsConnected && health.Endpoint == client.CurrentEndpoint)
+            var (health, endpoint) = (store.Current.Etcd, client.CurrentEndpoint);
+            if (health.IsConnected && health.Endpoint == endpoint)
                 return;
-            if (!health.IsConnected)
-                LogConnected(client.CurrentEndpoint);
-            store.Update(i => i with { Etcd = new EtcdHealth(true, client.CurrentEndpoint, time.GetUtcNow(), null) });
+            LogConnected(endpoint);
+            store.Update(i => i with { Etcd = new EtcdHealth(true, endpoint, time.GetUtcNow(), null) });
             store.Resolve(Unreachable);
         }
+    }
+
+    /// <summary>To be called for each batch of a watch.</summary>
+    /// <param name="watched">What is watched.</param>
+    public void Watching(string watched)
+    {
+        Succeeded();
+        lock (_gate)
+        {
+            if (_refused.Remove(watched) && _refused.Count == 0)
+                store.Resolve(WatchRefused);
+        }
+    }
+
+    /// <summary>
+    /// To be called when a watch ended; returns after the pause that is due before what it watched is read again. Whether etcd is away is for that
+    /// reading to find out: a watch also ends with the member it was on, while the others serve.
+    /// </summary>
+    /// <param name="watched">What is watched.</param>
+    /// <param name="error">Why it ended.</param>
+    /// <param name="cancellation">Ends the pause.</param>
+    public Task WatchEndedAsync(string watched, EtcdException error, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        LogWatchEnded(watched, error.Message);
+        if (error.IsTransient)
+            return PauseAsync(cancellation);
+        lock (_gate)
+        {
+            if (_refused.Add(watched))
+            {
+                LogWatchRefused(watched, error.Message);
+                store.Report(new Problem(ProblemSeverity.Warning, WatchRefused, $"{watched} cannot be watched: {error.Message}",
+                    $"allow the etcd user to read {watched}; until then it is read every {RefusedPause.TotalSeconds:0} s, so changes arrive late"));
+            }
+        }
+
+        return Task.Delay(RefusedPause, time, cancellation);
     }
 
     /// <summary>To be called after an exchange failed; returns after the pause that is due before the next.</summary>
@@ -65,7 +108,8 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
                 throw new AgentFaultException(error.Message + Remedy(error), error);
             var health = store.Current.Etcd;
             // One line per change of state: five hundred nodes must not fill their logs because etcd is away.
-            if (health.IsConnected || health.Error is null)
+            // What is not known to have failed is looked at again; that tells whether etcd is away.
+            if ((health.IsConnected || health.Error is null) && !error.OutcomeUnknown)
             {
                 LogDisconnected(error.Message);
                 store.Update(i => i with { Etcd = new EtcdHealth(false, client.CurrentEndpoint, time.GetUtcNow(), error.Message) });
@@ -74,7 +118,7 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
             }
         }
 
-        await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(ShortestPause, LongestPause)), time, cancellation).ConfigureAwait(false);
+        await PauseAsync(cancellation).ConfigureAwait(false);
     }
 
     private static string Remedy(EtcdException error) => error switch
@@ -85,8 +129,17 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         _ => "",
     };
 
+    private Task PauseAsync(CancellationToken cancellation) =>
+        Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(ShortestPause, LongestPause)), time, cancellation);
+
     [LoggerMessage(2001, LogLevel.Information, "etcd answers at {Endpoint}")]
     private partial void LogConnected(string? endpoint);
+
+    [LoggerMessage(2003, LogLevel.Debug, "the watch of {Watched} ended: {Error}")]
+    private partial void LogWatchEnded(string watched, string error);
+
+    [LoggerMessage(2004, LogLevel.Warning, "{Watched} cannot be watched: {Error}. It is read every few seconds instead, so changes arrive late")]
+    private partial void LogWatchRefused(string watched, string error);
 
     [LoggerMessage(2002, LogLevel.Warning, "{Error}; trying again until it answers (check --etcd-endpoints)")]
     private partial void LogDisconnected(string error);

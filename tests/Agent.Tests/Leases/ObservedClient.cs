@@ -93,6 +93,16 @@ internal sealed class ObservedClient(IEtcdClient inner) : IEtcdClient
             yield return batch;
     }
 
+    public async IAsyncEnumerable<EtcdWatchBatch> WatchKeyAsync(
+        string key, long fromRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await EnterAsync();
+        await foreach (var batch in inner.WatchKeyAsync(key, fromRevision, cancellationToken))
+            yield return batch;
+    }
+
+    public void Reconnect() => inner.Reconnect();
+
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
     private async Task EnterAsync([CallerMemberName] string method = "")
