@@ -15,6 +15,9 @@ namespace Accelerated.Agent.Leases;
 /// <param name="random">Chooses among free subnets.</param>
 public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan ttl, Random random)
 {
+    /// <summary>How long a subnet stays a node's without a sign of life.</summary>
+    public TimeSpan Ttl => ttl;
+
     /// <summary>Key of the network configuration.</summary>
     public string ConfigKey => prefix + "/config";
 

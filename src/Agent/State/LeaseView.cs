@@ -15,6 +15,12 @@ public sealed record LeaseView(
     bool IsComplete,
     bool IsProvisional)
 {
+    /// <summary>
+    /// Those of the leases that are not in the store: it lost its history, and that they are missing does not say that their nodes
+    /// are gone. Each is kept until something in the store takes its place.
+    /// </summary>
+    public ImmutableSortedSet<string> Kept { get; init; } = [];
+
     /// <summary>Nothing known yet.</summary>
     public static readonly LeaseView Empty = new(0,
         ImmutableSortedDictionary.Create<string, SubnetLease>(StringComparer.Ordinal),

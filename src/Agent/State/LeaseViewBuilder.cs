@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Accelerated.Agent.Etcd;
 
 namespace Accelerated.Agent.State;
@@ -25,6 +26,25 @@ public static class LeaseViewBuilder
         return FromSnapshot(new EtcdRange(0, entries), "") with { IsProvisional = true };
     }
 
+    /// <summary>
+    /// A view from a complete listing of a store that counts from below, because it was restored from a backup or set up anew: what
+    /// <paramref name="before"/> knows and the listing does not have is kept. So is what was kept before.
+    /// </summary>
+    /// <param name="view">From <see cref="FromSnapshot"/>.</param>
+    /// <param name="before">The view until now.</param>
+    /// <param name="own">This node's identity: whether its own lease is there is for its keeper to see.</param>
+    public static LeaseView KeepMissing(LeaseView view, LeaseView before, IPAddress? own)
+    {
+        var candidates = view.Revision < before.Revision ? before.Leases.Values : before.Kept.Select(name => before.Leases[name]);
+        var kept = candidates
+            .Where(lease => !Equals(lease.Attributes.PublicIP, own) && view.Leases.Values.All(there => !TakesPlaceOf(there, lease)))
+            .Select(lease => KeyValuePair.Create(lease.Key.ToString(), lease)).ToList();
+        return kept.Count == 0 ? view : view with { Leases = view.Leases.SetItems(kept), Kept = [.. kept.Select(k => k.Key)] };
+    }
+
+    /// <summary>The view without what was kept.</summary>
+    public static LeaseView DropKept(LeaseView view) => view with { Leases = view.Leases.RemoveRange(view.Kept), Kept = [] };
+
     /// <summary>The view after a batch of events. Events at or below the view's revision are ones it holds already.</summary>
     public static LeaseView Apply(LeaseView view, EtcdWatchBatch batch, string subnetsPrefix)
     {
@@ -49,8 +69,22 @@ public static class LeaseViewBuilder
             rejected.Remove(name);
         }
 
-        return view with { Revision = revision, Leases = leases.ToImmutable(), Rejected = rejected.ToImmutable() };
+        var kept = view.Kept;
+        foreach (var name in view.Kept)
+        {
+            var old = view.Leases[name];
+            if (leases.TryGetValue(name, out var now) && ReferenceEquals(now, old) && !leases.Values.Any(l => !ReferenceEquals(l, old) && TakesPlaceOf(l, old)))
+                continue;
+            kept = kept.Remove(name);
+            if (ReferenceEquals(now, old))
+                leases.Remove(name);
+        }
+
+        return view with { Revision = revision, Leases = leases.ToImmutable(), Rejected = rejected.ToImmutable(), Kept = kept };
     }
+
+    private static bool TakesPlaceOf(SubnetLease lease, SubnetLease old) =>
+        Equals(lease.Attributes.PublicIP, old.Attributes.PublicIP) || IPMath.Overlap(lease.Key.IPv4, old.Key.IPv4);
 
     private static void Put(EtcdEntry entry, string subnetsPrefix,
         ImmutableSortedDictionary<string, SubnetLease>.Builder leases, ImmutableSortedDictionary<string, string>.Builder rejected)

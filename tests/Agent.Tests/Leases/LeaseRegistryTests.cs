@@ -120,8 +120,9 @@ public sealed class LeaseRegistryTests : IAsyncLifetime
         await SeenAsync("10.5.2.0-24 10.5.3.0-24");
     }
 
+    // A store that lost its history says nothing about who is gone: packets to nodes that have not written again yet must flow on.
     [Fact]
-    public async Task Run_WhenEtcdCountsAnew_TakesAFreshSnapshot()
+    public async Task Run_WhenEtcdCountsAnew_TakesAFreshSnapshotAndKeepsWhatIsMissing()
     {
         for (var i = 0; i < 20; i++)
             await PutAsync("10.5.1.0-24", "192.0.2.1"); // A history that the new etcd does not reach.
@@ -135,12 +136,45 @@ public sealed class LeaseRegistryTests : IAsyncLifetime
 
         Start();
 
-        await SeenAsync("10.5.2.0-24");
+        await SeenAsync("10.5.1.0-24 10.5.2.0-24");
         Assert.Equal(1, _log.Count(LeaseNode.WentBack));
+        Assert.Equal(["10.5.1.0-24"], View.Kept);
+        Assert.Contains("10.5.1.0-24", _store.Current.Problems[LeaseRegistry.Rewound].Message, StringComparison.Ordinal);
 
-        // And goes on from there.
+        // And goes on from there: also over a watch that is lost, and until the node has another subnet.
+        _client.Reconnect();
         await PutAsync("10.5.3.0-24", "192.0.2.3");
-        await SeenAsync("10.5.2.0-24 10.5.3.0-24");
+        await SeenAsync("10.5.1.0-24 10.5.2.0-24 10.5.3.0-24");
+        Assert.Equal(["10.5.1.0-24"], View.Kept);
+        await PutAsync("10.5.4.0-24", "192.0.2.1");
+        await SeenAsync("10.5.2.0-24 10.5.3.0-24 10.5.4.0-24");
+        Assert.Empty(View.Kept);
+        Assert.Empty(_store.Current.Problems);
+        Assert.Equal(1, _log.Count(LeaseNode.WentBack));
+    }
+
+    [Fact]
+    public async Task Run_WhileWatchesAreRefused_ReadsNowAndThenAndSaysSoOnce()
+    {
+        await PutAsync("10.5.1.0-24", "192.0.2.1");
+        var refusals = 0;
+        _client.BeforeNext(nameof(IEtcdClient.WatchAsync), Refuse);
+        Start();
+        await Wait.UntilAsync(() => Task.FromResult(refusals > 0 && _store.Current.Problems.ContainsKey(EtcdSession.WatchRefused)), Limit, "the refusal");
+        Assert.True(_store.Current.Etcd.IsConnected);
+
+        // It is not asked again at once, and then the watch works.
+        await SeenAsync("10.5.1.0-24");
+        await Wait.UntilAsync(() => Task.FromResult(_store.Current.Problems.IsEmpty), Limit, "the end of the refusal");
+        Assert.Equal((2, 2), (_client.Calls(nameof(IEtcdClient.ListAsync)), _client.Calls(nameof(IEtcdClient.WatchAsync))));
+        await PutAsync("10.5.2.0-24", "192.0.2.2");
+        await SeenAsync("10.5.1.0-24 10.5.2.0-24");
+
+        Task Refuse()
+        {
+            refusals++;
+            throw new EtcdException("etcd at x: permission denied", EtcdStatusCode.PermissionDenied, null, isTransient: false);
+        }
     }
 
     [Fact]

@@ -54,6 +54,25 @@ public sealed class LeaseViewBuilderTests
     }
 
     [Fact]
+    public void KeepMissing_OfAStoreThatCountsFromBelow_KeepsOthersLeasesUntilTheirPlaceIsTaken()
+    {
+        var before = Snapshot(10, ("10.5.1.0-24", ValueA), ("10.5.2.0-24", ValueB));
+        var own = before.Leases["10.5.1.0-24"].Attributes.PublicIP;
+
+        // Not a store that is merely emptier, and never the node's own.
+        Assert.Empty(LeaseViewBuilder.KeepMissing(Snapshot(10), before, own).Leases);
+        var view = LeaseViewBuilder.KeepMissing(Snapshot(3), before, own);
+        Assert.Equal((3L, "10.5.2.0-24", "10.5.2.0-24"), (view.Revision, string.Join(' ', view.Leases.Keys), string.Join(' ', view.Kept)));
+
+        // What the store has under that PublicIP, or over that subnet, stands for itself.
+        Assert.Empty(LeaseViewBuilder.KeepMissing(Snapshot(3, ("10.5.7.0-24", ValueB)), before, own).Kept);
+        Assert.Empty(LeaseViewBuilder.KeepMissing(Snapshot(3, ("10.5.2.128-25", ValueA)), before, own).Kept);
+
+        Assert.Equal("10.5.2.0-24", string.Join(' ', LeaseViewBuilder.KeepMissing(Snapshot(4), view, own).Leases.Keys));
+        Assert.Empty(LeaseViewBuilder.DropKept(view).Leases);
+    }
+
+    [Fact]
     public void Apply_OfEvents_FollowsThemInOrder()
     {
         var view = Snapshot(10, ("10.5.1.0-24", ValueA), ("10.5.2.0-24", ValueB));
