@@ -2,6 +2,10 @@ using System.CommandLine;
 using Accelerated.Agent;
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Cli;
+using Accelerated.Agent.Node;
+
+// Before anything else: whoever looks at the host's processes can read it until then.
+SecretArguments.Hide(args);
 
 // The agent's front end is Go's flag package, because flannel's unit files are written for it; the rest is an ordinary command line.
 // A bare `accelerated --etcd-endpoints=…` is what stands in an ExecStart that used to name flanneld.
