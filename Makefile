@@ -49,7 +49,7 @@ AGENT_INPUTS := $(HOUSE) $(shell find src $(wildcard bpf) -type f)
 LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 
-.PHONY: help deps build test demo lab-up lab-down bench-datapath bench-control lint format clean
+.PHONY: help deps build test test-faults faults-table demo lab-up lab-down bench-datapath bench-control lint format clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,12 @@ artifacts/bench.built: $(BENCH_INPUTS)
 
 test: deps build ## run all tests; the last line sums them up (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) scripts/test.sh
+
+test-faults: deps build ## run every fault scenario, those of minutes too; times in artifacts/faults (FILTER=words for some)
+	@FILTER=$(call quote,$(FILTER)) SCENARIOS=all scripts/test.sh tests/System.Tests
+
+faults-table: ## write the times of the last test-faults into docs/reliability.md
+	@scripts/faults-table.sh
 
 demo: deps build ## two hosts, a container each, proof that they reach each other, all taken down again
 	@$(RUN_LAB) demo $(LAB_OPTIONS)

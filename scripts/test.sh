@@ -5,6 +5,7 @@
 #   scripts/test.sh --count DIRECTORY                       only sums the reports DIRECTORY/*.xml
 #
 #   FILTER=words    only tests whose full name matches *words*
+#   SCENARIOS=all   only the fault scenarios, and also those that take minutes, which are left out otherwise
 #   CI=true         a skipped test is a failure
 #
 # Exit code 0 only if at least one test ran and none failed. Without FILTER every project has to run at least one: a
@@ -94,6 +95,11 @@ for project in "${projects[@]}"; do
     fi
     command=(dotnet test --project "$project" --no-build --no-progress --results-directory "$run" --report-xunit --report-xunit-filename "$name.xml")
     if [[ -n ${FILTER:-} ]]; then command+=(--filter-method "*$FILTER*"); fi
+    if [[ ${SCENARIOS:-} == all ]]; then
+        command+=(--filter-namespace 'Accelerated.System.Tests.Faults')
+    else
+        command+=(--filter-not-trait 'Speed=slow')
+    fi
     if [[ $needs_root == *" $name "* ]]; then command=("${as_root[@]}" "${command[@]}"); fi
 
     code=0

@@ -102,13 +102,32 @@ public sealed class LabEtcd : LabHost, IAsyncDisposable
     /// <exception cref="LabException">etcdctl failed.</exception>
     public Task<string> CtlAsync(params string[] arguments) => CtlAsync(arguments, stdin: null);
 
-    /// <summary>Runs etcdctl (v3 API); gives its standard output.</summary>
+    /// <summary>
+    /// Runs etcdctl (v3 API); gives its standard output. With three members, some of which may be in trouble, each is asked until one has done it: give
+    /// what may be done twice.
+    /// </summary>
     /// <param name="arguments">Without the endpoints.</param>
     /// <param name="stdin">Its standard input, such as the text of a transaction.</param>
     /// <param name="cancel">Kills it.</param>
     /// <exception cref="LabException">etcdctl failed.</exception>
-    public async Task<string> CtlAsync(IReadOnlyList<string> arguments, string? stdin, CancellationToken cancel = default) =>
-        (await ExecAsync([.. Command(Endpoints), .. arguments], stdin, limit: null, cancel)).OrThrow().Stdout;
+    public async Task<string> CtlAsync(IReadOnlyList<string> arguments, string? stdin, CancellationToken cancel = default)
+    {
+        if (Members.Count == 1)
+            return (await ExecAsync([.. Command(Endpoints), .. arguments], stdin, limit: null, cancel)).OrThrow().Stdout;
+        CommandResult? answer = null;
+        await Wait.UntilAsync($"etcdctl {arguments[0]}", async () =>
+        {
+            foreach (var member in Members.Where(m => m.IsRunning))
+            {
+                answer = await ExecAsync([.. Command(member.Endpoint), "--dial-timeout=1s", "--command-timeout=2s", .. arguments], stdin, limit: null, cancel);
+                if (answer.Succeeded)
+                    return true;
+            }
+
+            return false;
+        }, explain: () => answer?.Stderr ?? "no member runs", cancel: cancel);
+        return answer!.Stdout;
+    }
 
     /// <summary>Puts the network configuration, valid or not.</summary>
     /// <exception cref="LabException">etcdctl failed.</exception>
