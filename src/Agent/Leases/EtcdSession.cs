@@ -7,7 +7,7 @@ namespace Accelerated.Agent.Leases;
 
 /// <summary>
 /// Runs requests against etcd until they succeed. While etcd is away it tries again within half a second, jittered, and says so
-/// once; everything else the agent does goes on. That one member failed and another serves is no absence: one line says who answers now.
+/// once; everything else the agent does goes on. That one member failed and another serves is no absence.
 /// </summary>
 public sealed partial class EtcdSession(IEtcdClient client, InputStore store, TimeProvider time, ILogger<EtcdSession> log)
 {
@@ -24,7 +24,7 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
 
     private readonly Lock _gate = new();
     private readonly HashSet<string> _refused = [];
-    private bool _everConnected;
+    private long _successes;
 
     /// <summary>Repeats <paramref name="work"/> until it succeeds.</summary>
     /// <exception cref="AgentFaultException">etcd refuses (certificate, password, permission) and has not worked before in this run.</exception>
@@ -32,6 +32,7 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
     {
         for (; ; )
         {
+            var before = Interlocked.Read(ref _successes);
             try
             {
                 var result = await work(client).ConfigureAwait(false);
@@ -40,7 +41,8 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
             }
             catch (EtcdException e) when (!cancellation.IsCancellationRequested)
             {
-                await FailedAsync(e, cancellation).ConfigureAwait(false);
+                Failed(e, before);
+                await PauseAsync(cancellation).ConfigureAwait(false);
             }
         }
     }
@@ -50,11 +52,14 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
     {
         lock (_gate)
         {
-            _everConnected = true;
+            Interlocked.Increment(ref _successes);
             var (health, endpoint) = (store.Current.Etcd, client.CurrentEndpoint);
             if (health.IsConnected && health.Endpoint == endpoint)
                 return;
-            LogConnected(endpoint);
+            if (health.IsConnected)
+                LogMoved(endpoint);
+            else
+                LogConnected(endpoint);
             store.Update(i => i with { Etcd = new EtcdHealth(true, endpoint, time.GetUtcNow(), null) });
             store.Resolve(Unreachable);
         }
@@ -98,18 +103,16 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         return Task.Delay(RefusedPause, time, cancellation);
     }
 
-    /// <summary>To be called after an exchange failed; returns after the pause that is due before the next.</summary>
-    /// <exception cref="AgentFaultException">See <see cref="RunAsync{T}"/>.</exception>
-    public async Task FailedAsync(EtcdException error, CancellationToken cancellation)
+    private void Failed(EtcdException error, long before)
     {
         lock (_gate)
         {
-            if (!error.IsTransient && !_everConnected)
+            if (!error.IsTransient && _successes == 0)
                 throw new AgentFaultException(error.Message + Remedy(error), error);
             var health = store.Current.Etcd;
             // One line per change of state: five hundred nodes must not fill their logs because etcd is away.
-            // What is not known to have failed is looked at again; that tells whether etcd is away.
-            if ((health.IsConnected || health.Error is null) && !error.OutcomeUnknown)
+            // Another request, begun later, may have been answered meanwhile. What is not known to have failed is looked at again first.
+            if ((health.IsConnected || health.Error is null) && _successes == before && !error.OutcomeUnknown)
             {
                 LogDisconnected(error.Message);
                 store.Update(i => i with { Etcd = new EtcdHealth(false, client.CurrentEndpoint, time.GetUtcNow(), error.Message) });
@@ -117,15 +120,14 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
                     "check --etcd-endpoints and that etcd runs; traffic goes on meanwhile, changes do not arrive"));
             }
         }
-
-        await PauseAsync(cancellation).ConfigureAwait(false);
     }
 
     private static string Remedy(EtcdException error) => error switch
     {
         { IsEndpointFault: true } => " (check --etcd-endpoints)",
         { Code: EtcdStatusCode.PermissionDenied } =>
-            ": the user of --etcd-username needs a role that may read and write all under --etcd-prefix (etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix)",
+            ": the user of --etcd-username needs a role that may read PREFIX/config and write PREFIX/subnets/, where PREFIX is --etcd-prefix "
+            + "(etcdctl role grant-permission ROLE read PREFIX/config, and readwrite PREFIX/subnets/ --prefix)",
         _ => "",
     };
 
@@ -134,6 +136,9 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
 
     [LoggerMessage(2001, LogLevel.Information, "etcd answers at {Endpoint}")]
     private partial void LogConnected(string? endpoint);
+
+    [LoggerMessage(2005, LogLevel.Debug, "it is {Endpoint} now that answers")]
+    private partial void LogMoved(string? endpoint);
 
     [LoggerMessage(2003, LogLevel.Debug, "the watch of {Watched} ended: {Error}")]
     private partial void LogWatchEnded(string watched, string error);
