@@ -74,7 +74,8 @@ public sealed class EtcdSessionTests : IAsyncLifetime
         var e = await Assert.ThrowsAsync<AgentFaultException>(() => _session.RunAsync<int>(_ => throw Refusal(), Ct));
 
         Assert.Equal(
-            "etcd at x: permission denied: the user of --etcd-username needs a role that may read and write all under --etcd-prefix (etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix)",
+            "etcd at x: permission denied: the user of --etcd-username needs a role that may read PREFIX/config and write PREFIX/subnets/, where PREFIX is "
+            + "--etcd-prefix (etcdctl role grant-permission ROLE read PREFIX/config, and readwrite PREFIX/subnets/ --prefix)",
             e.Message);
         Assert.Equal(1, e.ExitCode);
         Assert.Empty(_log.Lines);

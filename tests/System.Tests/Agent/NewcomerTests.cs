@@ -249,7 +249,7 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
     [Theory]
     [InlineData(new string[0], "user name is empty", "--etcd-username")]
     [InlineData(new[] { "--etcd-username=node", "--etcd-password=wrong" }, "invalid user ID or password (user 'node')", "check --etcd-username and --etcd-password")]
-    [InlineData(new[] { "--etcd-username=other", "--etcd-password=secret" }, "permission denied", "the user of --etcd-username needs a role that may read and write all under --etcd-prefix")]
+    [InlineData(new[] { "--etcd-username=other", "--etcd-password=secret" }, "permission denied", "the user of --etcd-username needs a role that may read PREFIX/config and write PREFIX/subnets/")]
     public async Task Agent_EtcdUserMayNot_ExitsWithOneAndNamesTheFlags(string[] flags, string culprit, string remedy)
     {
         await Lab.Etcd.PutConfigAsync(LabSpec.DefaultConfig, Cancel);
