@@ -27,7 +27,7 @@ public sealed class ClockTests(ITestOutputHelper output) : LabTest(output)
             await scene.PutStrangerAsync();
             await scene.RecoverAsync($"clock{offset}");
             await scene.EndAsync();
-            scene.AssertTold(scene.Lab.Nodes);
+            scene.AssertToldOfAnElectionAtMost();
             // That the clock did jump: the last thing the agent said was that the stranger has gone.
             var last = LogFiles.Read(scene.Node.LogFile).TrimEnd().Split('\n')[^1];
             var said = DateTimeOffset.Parse(last.Split(' ')[0], CultureInfo.InvariantCulture);

@@ -156,6 +156,18 @@ internal sealed class FaultScene : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Each node's log says nothing, or once that etcd was away and is back: while the members elect a leader, none of them answers.
+    /// </summary>
+    public void AssertToldOfAnElectionAtMost()
+    {
+        foreach (var node in Lab.Nodes)
+        {
+            if (Told(node).Count > 0)
+                AssertTold([node], "etcdserver: no leader", "etcd answers at ");
+        }
+    }
+
     /// <summary>The strangers go; then keys, kernel and agents are as they were, and no packet was lost.</summary>
     /// <param name="sameRevisions">Whether the nodes' keys are also to be the ones that were written at the beginning.</param>
     /// <param name="lossless">Whether no packet may be lost; not where the scenario takes a node out of the network.</param>
