@@ -26,6 +26,7 @@ public sealed partial class ControlPlane(
         using var routes = RouteSocket.Open();
         var node = UnderlaySelector.Select(options.Underlay, routes);
         var publicIP = options.PublicIP(node);
+        store.Changed += session.ObserveHost;
         store.Update(i => i with { PublicIP = publicIP });
         var restored = Restore(publicIP);
         var written = store.Current.Own?.Lease.EtcdLease ?? 0;

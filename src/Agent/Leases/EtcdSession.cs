@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
@@ -25,6 +26,7 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
     private readonly Lock _gate = new();
     private readonly HashSet<string> _refused = [];
     private long _successes;
+    private IPAddress? _publicIP;
 
     /// <summary>Repeats <paramref name="work"/> until it succeeds.</summary>
     /// <exception cref="AgentFaultException">etcd refuses (certificate, password, permission) and has not worked before in this run.</exception>
@@ -101,6 +103,23 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         }
 
         return Task.Delay(RefusedPause, time, cancellation);
+    }
+
+    /// <summary>
+    /// Looks at the address this host has; to be connected to <see cref="InputStore.Changed"/>. A connection from one that is gone gets no
+    /// answers, which it would find out many seconds later.
+    /// </summary>
+    public void ObserveHost(AgentInputs inputs)
+    {
+        lock (_gate)
+        {
+            var before = _publicIP;
+            _publicIP = inputs.PublicIP;
+            if (before is null || before.Equals(_publicIP))
+                return;
+        }
+
+        client.Reconnect();
     }
 
     private void Failed(EtcdException error, long before)
