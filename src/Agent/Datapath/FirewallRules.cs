@@ -24,7 +24,8 @@ public static class FirewallRules
     /// <summary>kube-proxy's mark for traffic it masquerades itself.</summary>
     private const string KubeProxyMark = "0x4000";
 
-    private const string Vteps = "vteps";
+    /// <summary>The set of senders whose VXLAN is let in.</summary>
+    internal const string Vteps = "vteps";
 
     /// <summary>The guard's counters: why a packet is refused, or would be where the guard only observes.</summary>
     public static ImmutableArray<string> Reasons { get; } = ["unknown_vtep", "not_from_underlay", "forged_source", "fragment"];
@@ -97,6 +98,25 @@ public static class FirewallRules
             if (string.Join(", ", vteps) is { Length: > 0 } list)
                 text.Append(CultureInfo.InvariantCulture, $"{verb} element inet {table} {Vteps} {{ {list} }}\n");
         }
+    }
+
+    /// <summary>
+    /// The VTEPs that come and go, if that is all that <paramref name="after"/> differs in from <paramref name="before"/>; else null.
+    /// </summary>
+    public static (IReadOnlyList<IPAddress> Added, IReadOnlyList<IPAddress> Removed)? VtepsOnly((FirewallSpec Spec, AcceptMark? Mark) before, (FirewallSpec Spec, AcceptMark? Mark) after)
+    {
+        var (old, now) = (before.Spec.Guard, after.Spec.Guard);
+        if (now.Mode == OverlayGuard.Off || (before.Mark != after.Mark && (IsMarking(before.Mark) || IsMarking(after.Mark)))
+            || before.Spec with { Guard = old with { Vteps = [], Allowed = [] } } != after.Spec with { Guard = now with { Vteps = [], Allowed = [] } }
+            || !old.Allowed.SequenceEqual(now.Allowed))
+        {
+            return null;
+        }
+
+        if (old.Vteps == now.Vteps)
+            return ([], []);
+        var (known, wanted) = (old.Vteps.ToHashSet(), now.Vteps.ToHashSet());
+        return ([.. now.Vteps.Where(v => !known.Contains(v))], [.. old.Vteps.Where(v => !wanted.Contains(v))]);
     }
 
     /// <summary>Without containers there is nothing to mark, and no reason to have connections tracked.</summary>

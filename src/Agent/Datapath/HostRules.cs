@@ -26,6 +26,14 @@ public sealed class HostRules(string instance) : IDisposable
         return _nftables?.GetGeneration();
     }
 
+    /// <summary>Netlink port that <see cref="ChangeElements"/> comes from; 0 before the first question.</summary>
+    public uint PortId => _nftables?.PortId ?? 0;
+
+    /// <summary>Changes the elements of a set in our own table, in one transaction, if the rule set has the given number.</summary>
+    /// <exception cref="Interop.Netlink.NetlinkException">Nothing was changed; see <see cref="NftablesSocket.ChangeElements"/>.</exception>
+    public void ChangeElements(uint generation, string set, IReadOnlyList<byte[]> add, IReadOnlyList<byte[]> remove) =>
+        _nftables!.ChangeElements(generation, (FilterFamily.Inet, _ownTable, set), add, remove);
+
     /// <summary>Tells of a transaction on our own table. If it was the only one, what was read before it still stands.</summary>
     public void NoteOwn(uint? before, uint? after)
     {

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Accelerated.Agent.State;
 using Accelerated.Interop;
+using Accelerated.Interop.Netlink;
 using Accelerated.Interop.Nftables;
 
 namespace Accelerated.Agent.Datapath;
@@ -23,8 +24,7 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
     private (FirewallSpec Spec, AcceptMark? Mark)? _applied;
     private (uint? Generation, byte[]? Digest) _left;
 
-    /// <summary>Netlink port our transactions come from; 0 before the first.</summary>
-    public uint PortId { get; private set; }
+    private uint _libraryPort;
 
     /// <summary>
     /// Makes the table equal to <paramref name="spec"/> and <paramref name="mark"/>. Peers come and go by single elements, a new mark
@@ -37,16 +37,16 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
         lock (_gate)
         {
             _context ??= NftablesContext.Open();
-            var update = _applied is { } applied ? FirewallRules.Update(_table, applied, (spec, mark)) : null;
             var isIntact = _applied is not null && IsAsLeft();
+            if (isIntact && TryChangeVteps(_applied!.Value, (spec, mark)) is { } change)
+                return change;
+            var update = _applied is { } applied ? FirewallRules.Update(_table, applied, (spec, mark)) : null;
             if (isIntact && update is "")
                 return FirewallChange.None;
             _applied = null;
             var before = rules.Generation();
             Run(c => c.Run(isIntact && update is not null ? update : FirewallRules.Replace(_table, spec, mark, Counts() ?? [])));
-            var after = rules.Generation();
-            rules.NoteOwn(before, after);
-            _left = (HostRules.IsNext(before, after) ? after : null, null);
+            Note(before);
             _applied = (spec, mark);
             return update is "" ? FirewallChange.Repaired : FirewallChange.Written;
         }
@@ -79,6 +79,9 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
             return _context is null ? null : Counts()?.Where(c => c.Value.Packets > 0).ToDictionary(c => c.Key, c => c.Value.Packets, StringComparer.Ordinal);
     }
 
+    /// <summary>Whether a transaction, by the netlink port it came from, is our own. Callable from any thread.</summary>
+    public bool IsOwn(uint port) => port != 0 && (port == _libraryPort || port == rules.PortId);
+
     /// <summary>Whether our table is there, by whichever run.</summary>
     /// <exception cref="NativeLibraryMissingException">libnftables is not installed.</exception>
     public bool Exists()
@@ -105,6 +108,38 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
 
     /// <inheritdoc/>
     public void Dispose() => _context?.Dispose();
+
+    /// <summary>What happens all the time, a peer that comes or goes, by the shortest way.</summary>
+    private FirewallChange? TryChangeVteps((FirewallSpec Spec, AcceptMark? Mark) before, (FirewallSpec Spec, AcceptMark? Mark) after)
+    {
+        if (_left.Generation is not { } generation || FirewallRules.VtepsOnly(before, after) is not var (added, removed))
+            return null;
+        if (added.Count + removed.Count > 0)
+        {
+            try
+            {
+                rules.ChangeElements(generation, FirewallRules.Vteps, [.. added.Select(a => a.GetAddressBytes())], [.. removed.Select(a => a.GetAddressBytes())]);
+            }
+            catch (NetlinkException)
+            {
+                // ignoring: others were at work this very moment, or it is not as we left it. The long way looks, and says what it cannot do.
+                return null;
+            }
+
+            Note(generation);
+        }
+
+        _applied = after;
+        return added.Count + removed.Count > 0 ? FirewallChange.Written : FirewallChange.None;
+    }
+
+    /// <summary>After a transaction of our own. One transaction is one number: if there are more, somebody else was there too.</summary>
+    private void Note(uint? before)
+    {
+        var after = rules.Generation();
+        rules.NoteOwn(before, after);
+        _left = (HostRules.IsNext(before, after) ? after : null, null);
+    }
 
     private bool IsAsLeft()
     {
@@ -165,7 +200,7 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
         finally
         {
             // Each time: the library may have opened its socket anew.
-            PortId = _context!.PortId;
+            _libraryPort = _context!.PortId;
         }
     }
 }

@@ -109,7 +109,7 @@ public sealed class KernelWatch : IDisposable
 
     private void OnRulesEvent(NftablesEvent happened)
     {
-        if (happened.Overrun || (happened.PortId != _firewall.PortId && !_foreign.IsOwn(happened.PortId)))
+        if (happened.Overrun || (!_firewall.IsOwn(happened.PortId) && !_foreign.IsOwn(happened.PortId)))
             OnPolicyChange();
     }
 

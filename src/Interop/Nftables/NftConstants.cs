@@ -5,6 +5,11 @@ internal static class Nft
 {
     internal const ushort Subsystem = 10 << 8; // NFNL_SUBSYS_NFTABLES
 
+    /// <summary>linux/netfilter/nfnetlink.h: a transaction stands between these two.</summary>
+    internal const ushort NFNL_MSG_BATCH_BEGIN = 0x10;
+    internal const ushort NFNL_MSG_BATCH_END = 0x11;
+    internal const ushort NFNL_BATCH_GENID = 1;
+
     internal const ushort NFT_MSG_NEWTABLE = Subsystem | 0;
     internal const ushort NFT_MSG_GETTABLE = Subsystem | 1;
     internal const ushort NFT_MSG_NEWCHAIN = Subsystem | 3;
@@ -15,6 +20,7 @@ internal static class Nft
     internal const ushort NFT_MSG_GETSET = Subsystem | 10;
     internal const ushort NFT_MSG_NEWSETELEM = Subsystem | 12;
     internal const ushort NFT_MSG_GETSETELEM = Subsystem | 13;
+    internal const ushort NFT_MSG_DELSETELEM = Subsystem | 14;
     internal const ushort NFT_MSG_NEWGEN = Subsystem | 15;
     internal const ushort NFT_MSG_GETGEN = Subsystem | 16;
 

@@ -4,6 +4,7 @@ using System.Net;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.State;
 using Accelerated.Interop.Libbpf.Overlay;
+using Accelerated.Interop.Netlink;
 using Accelerated.System.Tests.Netlink;
 
 namespace Accelerated.System.Tests.Agent;
@@ -138,6 +139,32 @@ public sealed class FirewallTests : IDisposable
         _namespace.Run("nft", "add rule ip foreign c drop");
         Assert.True(_namespace.Invoke(() => Apply(Spec with { Masquerade = false })));
         Assert.NotSame(read, _namespace.Invoke(_rules.ReadNftables));
+    }
+
+    [Fact]
+    public void ChangeElements_IsOneTransactionForOneRuleSet()
+    {
+        IPAddress one = IPAddress.Parse("192.0.2.1"), two = IPAddress.Parse("192.0.2.2"), three = IPAddress.Parse("192.0.2.3");
+        Assert.True(_namespace.Invoke(() => Apply(Spec with { Guard = Spec.Guard with { Vteps = [one] } })));
+        var generation = _namespace.Invoke(_rules.Generation)!.Value;
+
+        Change(generation, [two], [one]);
+        Assert.Equal(["192.0.2.2"], Elements("vteps"));
+        Assert.Equal(generation + 1, _namespace.Invoke(_rules.Generation));
+
+        Assert.Contains("ERESTART", Assert.Throws<NetlinkException>(() => Change(generation, [three], [])).Message, StringComparison.Ordinal);
+        Assert.Contains("ENOENT", Assert.Throws<NetlinkException>(() => Change(generation + 1, [three], [one])).Message, StringComparison.Ordinal);
+        Assert.Equal(["192.0.2.2"], Elements("vteps"));
+
+        // The answers to what was refused do not confuse the next.
+        Change(generation + 1, [.. Enumerable.Range(0, Peers).Select(i => new IPAddress([172, 16, (byte)(i >> 8), (byte)i]))], []);
+        Assert.Equal(Peers + 1, Elements("vteps").Count());
+
+        void Change(uint of, IPAddress[] add, IPAddress[] remove) => _namespace.Invoke(() =>
+        {
+            _rules.ChangeElements(of, "vteps", [.. add.Select(a => a.GetAddressBytes())], [.. remove.Select(a => a.GetAddressBytes())]);
+            return true;
+        });
     }
 
     private bool Apply(FirewallSpec spec) => _firewall.Apply(spec, null) != FirewallChange.None;
