@@ -84,7 +84,7 @@ public sealed class SubnetChangeTests(ITestOutputHelper output) : LabTest(output
         Directory.Delete(tools, recursive: true);
     }
 
-    private static Task TakeAsync(NetworkLab lab, SubnetEnv subnet) => lab.Etcd.CtlAsync(
+    private static Task<string> TakeAsync(NetworkLab lab, SubnetEnv subnet) => lab.Etcd.CtlAsync(
         "put", $"{LabEtcd.Prefix}/subnets/{subnet.Subnet.ToString().Replace('/', '-')}",
         """{"PublicIP":"192.0.2.99","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:63"}}""");
 }
