@@ -16,6 +16,10 @@ WORKLOADS ?= all
 GATE ?= 1
 FORCE ?= 0
 
+# The soak's: make soak MINUTES=10 SEED=7
+MINUTES ?= 10
+SEED ?=
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -41,6 +45,8 @@ RUN_LAB = $(SUDO) env $(LAB_ENVIRONMENT) dotnet $(LAB_FRONT)
 # A lab of its own, unless LAB names one: a lab left up is not to be replaced by a measurement.
 BENCH_LAB = $(if $(filter file,$(origin LAB)),bench,$(LAB))
 RUN_BENCH = $(SUDO) env $(LAB_ENVIRONMENT) dotnet artifacts/dotnet/bin/Accelerated.Bench/release/accelerated-bench.dll
+SOAK_LAB = $(if $(filter file,$(origin LAB)),soak,$(LAB))
+RUN_SOAK = $(SUDO) env $(LAB_ENVIRONMENT) dotnet artifacts/dotnet/bin/Accelerated.Soak/release/accelerated-soak.dll
 LAB_OPTIONS = --lab $(call quote,$(LAB)) --nodes $(call quote,$(NODES)) --pods $(call quote,$(PODS)) \
 	--config $(call quote,$(CONFIG)) --datapath $(call quote,$(DATAPATH)) --link $(call quote,$(LINK))
 
@@ -48,8 +54,9 @@ HOUSE := global.json Directory.Build.props Directory.Packages.props
 AGENT_INPUTS := $(HOUSE) $(shell find src $(wildcard bpf) -type f)
 LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
+SOAK_INPUTS := $(LAB_INPUTS) $(shell find tests/Soak -type f)
 
-.PHONY: help deps build test test-faults faults-table demo lab-up lab-down bench-datapath bench-control lint format clean
+.PHONY: help deps build test test-faults faults-table demo lab-up lab-down bench-datapath bench-control soak lint format clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +78,10 @@ help: ## list the targets and variables
 	@printf '  %-14s %s\n' \
 		'ROUNDS=5' 'how often everything is measured; GATE as above' \
 		'FORCE=0' 'or 1: measure on a machine that others keep busy'
+	@printf 'Variables of soak:\n'
+	@printf '  %-14s %s\n' \
+		'MINUTES=10' 'how long faults are made' \
+		'SEED=' 'makes the same faults in the same order again; else another one each time, which is printed'
 	@printf 'Variable of test:\n  %-14s %s\n' 'FILTER=' 'only tests whose full name contains this'
 
 deps: ## install what the demo and the tests need, nothing that starts a daemon
@@ -92,6 +103,11 @@ artifacts/lab.built: $(LAB_INPUTS)
 artifacts/bench.built: $(BENCH_INPUTS)
 	@echo 'build: the benchmark'
 	@$(call quietly,dotnet build tests/Bench --configuration Release --verbosity quiet)
+	@touch $@
+
+artifacts/soak.built: $(SOAK_INPUTS)
+	@echo 'build: the soak'
+	@$(call quietly,dotnet build tests/Soak --configuration Release --verbosity quiet)
 	@touch $@
 
 test: deps build ## run all tests; the last line sums them up (FILTER=words for some)
@@ -119,6 +135,9 @@ bench-datapath: deps build artifacts/bench.built ## measure the datapaths agains
 bench-control: deps build artifacts/bench.built ## measure the way from etcd to the kernel: time, CPU and memory; figures in artifacts/bench
 	@$(RUN_BENCH) control --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS))) \
 		--gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
+
+soak: deps build artifacts/soak.built ## faults at random while containers talk, then every node is as a fresh one; report in artifacts/soak
+	@$(RUN_SOAK) --lab $(call quote,$(SOAK_LAB)) --minutes $(call quote,$(MINUTES)) --seed $(call quote,$(SEED))
 
 lint: ## formatting, analyzers, lock files, whitespace; changes nothing
 	@scripts/lint.sh
