@@ -206,6 +206,8 @@ internal sealed class SoakRun(SoakOptions options, TextWriter output)
             // One that was started just now has no past to compare with.
             if (life.FirstOrDefault(s => s.At - life[0].At >= Warm) is not { } warm)
                 continue;
+            // One that is warm may still be without its lanes, if a fault took what they need; the host's first agent had all.
+            warm = warm with { Descriptors = Math.Max(warm.Descriptors, _samples.First(s => s.Node == node.Number).Descriptors) };
             Vitals? last = null;
             // The agent gives memory back when nothing has happened for a while.
             await TryAsync($"the agent of node {node.Number} holds more than it did", () => Wait.UntilAsync(

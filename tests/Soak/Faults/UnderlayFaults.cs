@@ -65,6 +65,10 @@ internal sealed class AddressChanged(SoakLab lab, LabNode node) : UnderlayFault(
     /// <inheritdoc/>
     public override string Name => "address changed";
 
+    // An agent that starts with another address than its lease says is another node to the cluster, and takes another subnet.
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Claims => [Part("underlay", Node!), Part("agent", Node!)];
+
     /// <inheritdoc/>
     public override Loss Loss => Loss.WhileItLasts;
 
