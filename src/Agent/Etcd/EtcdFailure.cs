@@ -13,6 +13,9 @@ internal static class EtcdFailure
     // it by; should they change, such a write counts as unknown instead of unsent, and a test fails.
     private const string NoHttp2Handshake = "An HTTP/2 connection could not be established";
 
+    // In its message when a server left a ping of HTTP/2 unanswered; likewise.
+    private const string Silence = "respond to a ping";
+
     // Refusals that etcd gives before a write reaches the log, whatever their code is.
     private static readonly string[] RefusedBeforeTheLog =
     [
@@ -134,8 +137,8 @@ internal static class EtcdFailure
                         OutcomeUnknown = write,
                     };
 
-                // Bytes that are no HTTP/2 frames, from a server that never sent any: another protocol lives there.
-                case HttpProtocolException when !hasAnswered:
+                // Bytes that are no HTTP/2 frames, from a server that never sent any: another protocol lives there. Silence is none.
+                case HttpProtocolException when !hasAnswered && !e.Message.Contains(Silence, StringComparison.Ordinal):
                     return NotConnected(
                         endpoint, "the server does not speak HTTP/2, so it is not etcd's client port", isTransient: false, exception);
             }

@@ -67,6 +67,41 @@ public class EtcdForeignServerTests
         Assert.EndsWith("; whether the write happened is not known", e.Message, StringComparison.Ordinal);
     }
 
+    // Packets are dropped behind a connection that had just come up: an agent that took that for another protocol ended.
+    [Fact]
+    public async Task Call_ToAServerThatFallsSilent_MayBeTriedAgain()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var silence = FallSilentAsync(listener);
+        await using (var client = new EtcdClient(
+            new EtcdClientOptions { Endpoints = [new Uri($"http://{listener.LocalEndpoint}")], RequestTimeout = TimeSpan.FromMinutes(1) }, TimeProvider.System))
+        {
+            var e = await Assert.ThrowsAsync<EtcdException>(() => client.PutAsync("k", "v", 0, Ct));
+            Assert.Contains("ping", e.Message, StringComparison.Ordinal);
+            Assert.True(e.IsTransient);
+        }
+
+        await silence;
+    }
+
+    private static async Task FallSilentAsync(TcpListener listener)
+    {
+        using var socket = await listener.AcceptSocketAsync(Ct);
+        await socket.SendAsync(Settings);
+        try
+        {
+            while (await socket.ReceiveAsync(new byte[4096]) > 0)
+            {
+                // Not a word.
+            }
+        }
+        catch (SocketException)
+        {
+            // The client has given up.
+        }
+    }
+
     /// <summary>Answers every connection, once something was said to it, with the same bytes and then ends it.</summary>
     private sealed class Server : IAsyncDisposable
     {
