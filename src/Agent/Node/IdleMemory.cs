@@ -8,7 +8,7 @@ namespace Accelerated.Agent.Node;
 /// </summary>
 public sealed class IdleMemory(TimeProvider time)
 {
-    /// <summary>Less is not worth a collection: at rest the agent takes hours to allocate it.</summary>
+    /// <summary>Less is not worth a collection.</summary>
     private const long WorthIt = 4 << 20;
 
     /// <summary>More than this in one <see cref="Interval"/> is work that still goes on.</summary>
