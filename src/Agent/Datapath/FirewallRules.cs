@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using Accelerated.Agent.State;
 using Accelerated.Interop.Libbpf.Overlay;
+using Accelerated.Interop.Netfilter;
 
 namespace Accelerated.Agent.Datapath;
 
@@ -30,8 +31,15 @@ public static class FirewallRules
     /// <summary>The guard's counters: why a packet is refused, or would be where the guard only observes.</summary>
     public static ImmutableArray<string> Reasons { get; } = ["unknown_vtep", "not_from_underlay", "forged_source", "fragment"];
 
+    private const string TablePrefix = "accelerated-";
+
     /// <summary>Name of the table of an agent instance.</summary>
-    public static string TableName(string instance) => $"accelerated-{instance}";
+    public static string TableName(string instance) => TablePrefix + instance;
+
+    /// <summary>
+    /// Whether a table is that of an agent: ours, or another instance's on this host, whose rules name their own device, port and subnets.
+    /// </summary>
+    public static bool IsAgents(FilterFamily family, string table) => family == FilterFamily.Inet && table.StartsWith(TablePrefix, StringComparison.Ordinal);
 
     /// <summary>Behind every chain but conntrack's own (NF_IP_PRI_CONNTRACK_CONFIRM is the largest number there is).</summary>
     private const int LastPriority = int.MaxValue - 1;

@@ -8,7 +8,7 @@ namespace Accelerated.Agent.Datapath;
 /// The packet filter rules of this host as the kernel holds them. Reads nftables only when the kernel says that the rules are others than
 /// before. One caller at a time, always on threads of the same network namespace.
 /// </summary>
-/// <param name="instance">Our table, and our rules in other people's chains, do not count for the digests.</param>
+/// <param name="instance">Our rules in other people's chains do not count for the digests, nor do the tables of agents.</param>
 public sealed class HostRules(string instance) : IDisposable
 {
     private readonly string _ownTable = FirewallRules.TableName(instance);
@@ -53,7 +53,7 @@ public sealed class HostRules(string instance) : IDisposable
             return FilterRules.None;
         if (_read is { } read && read.Generation == generation)
             return read.Rules;
-        var rules = _nftables.Read((family, name) => family == FilterFamily.Inet && name == _ownTable, Comment);
+        var rules = _nftables.Read(FirewallRules.IsAgents, Comment);
 
         // Of before the reading: if rules changed meanwhile, the next look reads once more.
         _read = generation is { } known ? (known, rules) : null;

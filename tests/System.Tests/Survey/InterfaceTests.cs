@@ -152,6 +152,19 @@ public sealed class InterfaceTests : IDisposable
         Assert.Contains($"(id {behind}) on tcx ingress behind ours", Assert.Single(_host.Look().TunnelInOff), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Programs_OfAnotherInstance_AreNoStrangers()
+    {
+        _host.OwnPrograms.Add(Attach(_host.Underlay, TcxHook.Ingress));
+        var before = _host.Look().Fingerprint;
+        _host.Siblings.Add(Attach(_host.Underlay, TcxHook.Ingress));
+
+        var survey = _host.Look();
+
+        AssertOpen(survey);
+        Assert.Equal(before, survey.Fingerprint);
+    }
+
     [Theory]
     [InlineData("eth0", "ingress", 0, 1, 0)]
     [InlineData("eth0", "egress", 0, 0, 0)]

@@ -185,10 +185,12 @@ public sealed class ShortcutRulesTests : IDisposable
         Assert.Equal(closes, _host.Look().ShortcutOff.Count > 0);
     }
 
-    [Fact]
-    public void Table_Ours_IsExempt()
+    [Theory]
+    [InlineData(SurveyHost.OwnTable)]
+    [InlineData("accelerated-other")]
+    public void Table_OfAnAgent_IsExempt(string table)
     {
-        _host.Nft($"table inet {SurveyHost.OwnTable} {{\n chain c {{\n type filter hook forward priority 0;\n ip ttl 3 drop\n }}\n}}");
+        _host.Nft($"table inet {table} {{\n chain c {{\n type filter hook forward priority 0;\n ip ttl 3 drop\n }}\n}}");
 
         Assert.Empty(_host.Look().ShortcutOff);
     }

@@ -53,6 +53,8 @@ internal sealed class SurveyHost : IDisposable
 
     public HashSet<uint> OwnPrograms { get; } = [];
 
+    public HashSet<uint> Siblings { get; } = [];
+
     public TestNamespace Namespace => _ns;
 
     /// <summary>Loads nftables rules.</summary>
@@ -73,7 +75,7 @@ internal sealed class SurveyHost : IDisposable
     /// <summary>Attaches such a program as generic XDP.</summary>
     public void AttachXdp(string device) => RunApart($"ip link set dev {device} xdpgeneric obj {Program("xdp")} sec xdp");
 
-    public LaneSurvey Look() => _ns.Invoke(() => _survey.Look(Device, [Container], OwnTable, OwnPrograms));
+    public LaneSurvey Look() => _ns.Invoke(() => _survey.Look(Device, [Container], OwnPrograms, Siblings));
 
     public void Dispose()
     {

@@ -200,8 +200,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };
         var containers = _shortcut.Find(device);
         var survey = _survey.Look(
-            device, [.. containers.Endpoints.Values.Select(c => c.Port)], FirewallRules.TableName(options.Instance),
-            new HashSet<uint>([program.OverlayOut.Id, program.UnderlayIn.Id, .. _shortcut.Programs, .. _hooks.Programs]), _hooks.Slot);
+            device, [.. containers.Endpoints.Values.Select(c => c.Port)],
+            new HashSet<uint>([program.OverlayOut.Id, program.UnderlayIn.Id, .. _shortcut.Programs, .. _hooks.Programs]), _hooks.SiblingPrograms.ToHashSet(), _hooks.Slot);
         _lookAgain = survey.ChangesSilently ? SilentInterval : null;
         Volatile.Write(ref _tunnelInOff, options.TunnelIn is OverlayTunnelIn.Driver ? "the driver decapsulates (--tunnel-in)" : survey.TunnelInOff is [var hidden, ..] ? hidden : null);
         if (survey.LanesOff is [var culprit, ..])

@@ -21,6 +21,11 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
     /// <summary>The programs that pinned links of the instance hold, also those of an earlier agent, by the numbers bpftool shows.</summary>
     public IEnumerable<uint> Programs => _links.Programs(options.PinDirectory);
 
+    /// <summary>The same of the other instances on this host, which pin beside this one.</summary>
+    public IEnumerable<uint> SiblingPrograms => Directory.EnumerateDirectories(Path.GetDirectoryName(options.PinDirectory)!)
+        .Where(d => d != options.PinDirectory)
+        .SelectMany(_links.Programs);
+
     /// <summary>Sees to it that <paramref name="program"/> runs on the hook; returns what had to be done, or null.</summary>
     /// <exception cref="LanesUnavailableException">The kernel has no tcx, and nothing else is allowed.</exception>
     public string? Ensure(BpfProgram program, int interfaceIndex, TcxHook hook, string directory)

@@ -148,7 +148,7 @@ public sealed class SurveyJudgeTests
     }
 
     private static LaneSurvey Judge(HostConfiguration? host = null, OverlayDevice? device = null, string? text = null) =>
-        new SurveyJudge(device ?? Overlay.Device(Overlay.Peer(2), Overlay.Peer(3)), [], "accelerated-default", ImmutableHashSet<uint>.Empty)
+        new SurveyJudge(device ?? Overlay.Device(Overlay.Peer(2), Overlay.Peer(3)), [], ImmutableHashSet<uint>.Empty)
             .Judge(host ?? HostConfiguration.Empty, "print", (_, _, _) => text, _ => null);
 
     private static HostConfiguration Rules(FilterChain chain) =>

@@ -27,19 +27,19 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
     /// <summary>Looks.</summary>
     /// <param name="device">The overlay as it should be.</param>
     /// <param name="containerInterfaces">ifindexes of the host ends of containers' interfaces.</param>
-    /// <param name="ownTable">Name of our own nftables table.</param>
     /// <param name="ownPrograms">Numbers of our own BPF programs (<see cref="BpfProgram.Id"/>), on whichever interface.</param>
+    /// <param name="siblings">Numbers of the programs of other instances on this host: they take nothing but what is of their own VNI and port.</param>
     /// <param name="slot">Where our programs are, or would be, among clsact filters: those of others before it see what they always saw.
     /// Null where ours are on tcx whatever others have, and so before all of them.</param>
     /// <returns>What could not be read is a reason of its own, not an error.</returns>
-    public LaneSurvey Look(OverlayDevice device, IReadOnlyCollection<int> containerInterfaces, string ownTable, IReadOnlySet<uint> ownPrograms, TcFilterSlot? slot = null)
+    public LaneSurvey Look(OverlayDevice device, IReadOnlyCollection<int> containerInterfaces, IReadOnlySet<uint> ownPrograms, IReadOnlySet<uint> siblings, TcFilterSlot? slot = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(containerInterfaces);
         ArgumentNullException.ThrowIfNull(ownPrograms);
 
         // Copies: a caller may keep its collections and change them.
-        var judge = new SurveyJudge(device, [.. containerInterfaces], ownTable, ownPrograms.ToHashSet()) { ShortcutMark = shortcutMark };
+        var judge = new SurveyJudge(device, [.. containerInterfaces], ownPrograms.ToHashSet()) { ShortcutMark = shortcutMark };
         var unreadable = new List<string>();
         var nftables = Try(unreadable, FilterRules.None, rules.ReadNftables);
         var legacy = Try(unreadable, FilterRules.None, rules.ReadLegacy);
@@ -50,7 +50,7 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
             Policies = policies,
             PolicyDefaults = defaults,
             Unreadable = unreadable,
-        }, device, containerInterfaces, slot);
+        }, device, containerInterfaces, siblings, slot);
 
         var digest = nftables.Digest + legacy.Digest;
         // Our own rules among others' are no change for flows, but what they let through is a matter of the survey.
@@ -86,8 +86,7 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
     }
 
     private static bool Same(SurveyJudge one, SurveyJudge other) =>
-        ReferenceEquals(one.Device, other.Device) && one.OwnTable == other.OwnTable
-        && one.Containers.SequenceEqual(other.Containers) && one.OwnPrograms.SetEquals(other.OwnPrograms);
+        ReferenceEquals(one.Device, other.Device) && one.Containers.SequenceEqual(other.Containers) && one.OwnPrograms.SetEquals(other.OwnPrograms);
 
     private (IReadOnlyList<XfrmPolicy> Policies, XfrmDefaults Defaults) ReadPolicies()
     {
@@ -95,7 +94,7 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
         return _xfrm is null ? ([], default) : (_xfrm.GetPolicies(), _xfrm.GetDefaults());
     }
 
-    private HostConfiguration ReadInterfaces(HostConfiguration host, OverlayDevice device, IReadOnlyCollection<int> containers, TcFilterSlot? slot)
+    private HostConfiguration ReadInterfaces(HostConfiguration host, OverlayDevice device, IReadOnlyCollection<int> containers, IReadOnlySet<uint> siblings, TcFilterSlot? slot)
     {
         var links = routes.GetLinks();
         var qdiscs = routes.GetQdiscs();
@@ -118,7 +117,7 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
                     filters[(index, hook)] = slot is { } place && ours ? [.. all.Where(f => f.Priority > place.Priority)] : all;
                 }
 
-                programs[(index, hook)] = Try(unreadable, [], () => TcxQuery.Programs(index, hook));
+                programs[(index, hook)] = [.. Try(unreadable, [], () => TcxQuery.Programs(index, hook)).Where(p => !siblings.Contains(p))];
             }
         }
 

@@ -8,15 +8,11 @@ namespace Accelerated.Agent.Datapath.Lanes.Survey;
 /// <summary>Says what the lanes would slip past on a host that was read. Pure.</summary>
 /// <param name="Device">The overlay.</param>
 /// <param name="Containers">ifindexes of the host ends of containers' interfaces.</param>
-/// <param name="OwnTable">Name of our own nftables table, in family inet.</param>
 /// <param name="OwnPrograms">Numbers of our own BPF programs.</param>
-internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int> Containers, string OwnTable, IReadOnlySet<uint> OwnPrograms)
+internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int> Containers, IReadOnlySet<uint> OwnPrograms)
 {
     /// <summary>The bits of connections' marks that are the shortcut's.</summary>
     public uint ShortcutMark { get; init; }
-
-    /// <summary>Whether a table is ours.</summary>
-    public bool IsOurs(FilterFamily family, string name) => family == FilterFamily.Inet && name == OwnTable;
 
     /// <summary>Judges.</summary>
     /// <param name="host">What was read.</param>
@@ -25,9 +21,9 @@ internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int
     /// <param name="programName">Gives a BPF program's name, or null.</param>
     public LaneSurvey Judge(HostConfiguration host, string fingerprint, Func<FilterTable, FilterChain, FilterRule, string?> textOf, Func<uint, string?> programName)
     {
-        var foreign = host.Tables.Where(t => !IsOurs(t.Family, t.Name) || t.IsLegacy).ToList();
+        var foreign = host.Tables.Where(t => !FirewallRules.IsAgents(t.Family, t.Name) || t.IsLegacy).ToList();
         var conntrack = foreign.Exists(t => t.UsesConntrack)
-            || host.Tables.Any(t => IsOurs(t.Family, t.Name) && t.Chains.Any(c => c.Kind == "nat" && c.Rules.Count > 0));
+            || host.Tables.Any(t => FirewallRules.IsAgents(t.Family, t.Name) && t.Chains.Any(c => c.Kind == "nat" && c.Rules.Count > 0));
 
         // What cannot be read may hold anything.
         var lanes = host.Unreadable.ToList();
