@@ -22,8 +22,11 @@ public sealed partial class ReconcileLoop(
     AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, SubnetChange subnetChange, StateFile stateFile,
     RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
 {
-    /// <summary>Events may come in thousands; the loop spends at most a fifth of its time looking.</summary>
-    private const int RestFactor = 4;
+    /// <summary>Events may come in thousands; on average the loop spends at most a fifth of its time looking.</summary>
+    private const double WorkShare = 0.2;
+
+    /// <summary>Some dozens of passes in a small network: a node that changes now and then never waits for a rest to end.</summary>
+    private static readonly TimeSpan SavedWork = TimeSpan.FromMilliseconds(50);
 
     /// <summary>A node that meets five thousand peers must not write fifteen thousand lines.</summary>
     private const int MostChangesNamed = 20;
@@ -33,6 +36,7 @@ public sealed partial class ReconcileLoop(
     /// <summary>The state file costs a flush to disk; in a burst of changes once in this time is enough.</summary>
     private static readonly TimeSpan KeepPause = TimeSpan.FromSeconds(5);
 
+    private readonly WorkBudget _budget = new(WorkShare, SavedWork);
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
     private NodeFacts? _node;
@@ -60,8 +64,9 @@ public sealed partial class ReconcileLoop(
                 var retry = Pass(store.Current, started);
                 var took = Stopwatch.GetElapsedTime(started);
                 wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
-                var rest = took * RestFactor;
-                await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+                var rest = _budget.Spend(Stopwatch.GetElapsedTime(0), took);
+                if (rest > TimeSpan.Zero)
+                    await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
             }
         }
         finally
