@@ -28,15 +28,16 @@ public sealed partial class ControlPlane(
         var publicIP = options.PublicIP(node);
         store.Changed += session.ObserveHost;
         store.Update(i => i with { PublicIP = publicIP });
-        var restored = Restore(publicIP);
-        var written = store.Current.Own?.Lease.EtcdLease ?? 0;
+        var restored = Restore(node, publicIP);
+        var written = restored?.EtcdLease ?? 0;
         var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
         var plan = CheckedPlan(config, node);
         if (config.Backend.IsAssumed)
             await RefuseBesideUdpAsync(cancellation).ConfigureAwait(false);
-        var request = new AcquireRequest(plan, publicIP, restored ?? PreviousSubnet(), leased => Attributes(config.Backend, store.Current.PublicIP!, leased, routes))
+        var request = new AcquireRequest(plan, publicIP, restored?.Key.IPv4 ?? PreviousSubnet(), leased => Attributes(config.Backend, store.Current.PublicIP!, leased, routes))
         {
             IsOurs = lease => IsOurs(lease, written, config.Backend, routes),
+            Held = restored,
         };
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
         registry.Changed += keeper.Observe;
@@ -50,15 +51,15 @@ public sealed partial class ControlPlane(
     /// Goes on where the last run ended, so that a node that boots while etcd is away carries packets. All of it is provisional
     /// until etcd confirms it.
     /// </summary>
-    private IPNetwork? Restore(IPAddress publicIP)
+    private SubnetLease? Restore(NodeFacts node, IPAddress publicIP)
     {
         try
         {
-            if (stateFile.Load()?.ToInputs(store.Current, options.EtcdPrefix, publicIP) is not { Own: { } own } restored)
+            if (stateFile.Load()?.ToInputs(store.Current, options.EtcdPrefix, publicIP, MachineIdentity.Of(node.LinkAddress)) is not { Own: { } own } restored)
                 return null;
             LogRestored(own.Lease.Key, restored.Leases.Leases.Count, stateFile.FilePath);
             store.Update(i => i with { Config = restored.Config, Own = own, Leases = restored.Leases });
-            return own.Lease.Key.IPv4;
+            return own.Lease;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or NetworkConfigException)
         {

@@ -8,6 +8,6 @@ namespace Accelerated.Agent.Leases;
 /// <param name="Ttl">What is left of the etcd lease, or null for a reservation, which never expires.</param>
 public sealed record AcquiredSubnet(SubnetLease Lease, string How, TimeSpan? Ttl)
 {
-    /// <summary>Nothing said that the lease was this node's, and it was written anew: another node may answer.</summary>
+    /// <summary>Nothing said that the lease was this node's, or it had another PublicIP, and it was written anew: another node may answer.</summary>
     public bool IsClaim { get; init; }
 }

@@ -7,7 +7,8 @@ namespace Accelerated.Agent.Leases;
 /// <summary>
 /// Acquires the node's subnet and keeps it: keeps the etcd lease alive at a third of its TTL, and takes the subnet again when the
 /// key vanishes or no longer says what this node wrote. Peers see no event while nothing changes. When another writer with the same
-/// PublicIP changes the key twice within an hour, two nodes have one identity: this one stops writing and keeps its data plane.
+/// PublicIP, or under this node's etcd lease, changes the key twice within an hour, two nodes have one identity: this one stops writing
+/// and keeps its data plane.
 /// </summary>
 public sealed partial class OwnSubnetKeeper(
     SubnetLeaseStore leases, EtcdSession session, InputStore store, TimeSpan renewMargin, TimeProvider time, ILogger<OwnSubnetKeeper> log)
@@ -102,8 +103,11 @@ public sealed partial class OwnSubnetKeeper(
 
     private void ReportDispute(SubnetLease own, SubnetLease other)
     {
-        var message = $"another node has PublicIP {own.Attributes.PublicIP} too and changes the lease on {own.Key}: its VTEP MAC is {Mac(other)}, this node's {Mac(own)}. This node has stopped writing; what it carries goes on";
-        var remedy = $"give one of the two another --public-ip or --iface and restart it, then etcdctl del {leases.SubnetsPrefix}{own.Key}: this node takes it again";
+        var (who, apart) = Equals(other.Attributes.PublicIP, own.Attributes.PublicIP)
+            ? ($"another node has PublicIP {own.Attributes.PublicIP} too", "give one of the two another --public-ip or --iface and restart it")
+            : ($"the node {other.Attributes.PublicIP} has this node's etcd lease, as a copy of this machine would have,", "remove the state directory (--state-dir) of the one that is a copy and restart its agent");
+        var message = $"{who} and changes the lease on {own.Key}: its VTEP MAC is {Mac(other)}, this node's {Mac(own)}. This node has stopped writing; what it carries goes on";
+        var remedy = $"{apart}, then etcdctl del {leases.SubnetsPrefix}{own.Key}: this node takes it again";
         LogDisputed(message, remedy);
         store.Report(new Problem(ProblemSeverity.Critical, Disputed, message, remedy));
 
@@ -147,11 +151,12 @@ public sealed partial class OwnSubnetKeeper(
         && (!view.Leases.TryGetValue(own.Key.ToString(), out var seen) || seen.Attributes != own.Attributes || seen.EtcdLease != own.EtcdLease);
 
     /// <summary>
-    /// What stands in the place of our lease if another node wrote it that has our PublicIP; null if nobody did. An operator's putting the
-    /// same value without a TTL makes a reservation of it and is no dispute.
+    /// What stands in the place of our lease if another node wrote it that has our PublicIP, or a copy of what we know; null if nobody did. An
+    /// operator's putting the same value without a TTL makes a reservation of it and is no dispute.
     /// </summary>
     private static SubnetLease? Intruder(SubnetLease own, LeaseView view) =>
-        IsLost(own, view) && view.Leases.TryGetValue(own.Key.ToString(), out var seen) && Equals(seen.Attributes.PublicIP, own.Attributes.PublicIP)
+        IsLost(own, view) && view.Leases.TryGetValue(own.Key.ToString(), out var seen)
+        && (Equals(seen.Attributes.PublicIP, own.Attributes.PublicIP) || (seen.EtcdLease == own.EtcdLease && seen.EtcdLease != 0))
         && (seen.EtcdLease != 0 || seen.Attributes != own.Attributes) ? seen : null;
 
     /// <summary>

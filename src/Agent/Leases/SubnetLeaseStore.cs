@@ -91,7 +91,7 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
             return new AcquiredSubnet(
                 new SubnetLease(lease.Key, attributes, result.Revision, etcdLease), $"own {kind}, {(isClaim ? "claimed by a write" : "value renewed")}", left)
             {
-                IsClaim = isClaim,
+                IsClaim = isClaim || !request.PublicIP.Equals(lease.Attributes.PublicIP),
             };
         }
 
@@ -117,7 +117,8 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
             .ToList();
         var (subnet, how) = Choose(request, taken);
         var grant = await client.GrantAsync(ttl, cancellation).ConfigureAwait(false);
-        var attributes = request.Attributes(null);
+        // With the VTEP MAC that peers know, if this node had a lease before.
+        var attributes = request.Attributes(request.Held?.Attributes);
         // The device here may have the address of a lease that was another node's.
         if (attributes.Vtep is { } vtep && view.Leases.Values.Except(misfits).Any(l => l.Attributes.Vtep?.Mac == vtep.Mac))
             attributes = attributes with { Vtep = vtep with { Mac = VtepMac.Derive(prefix, request.PublicIP, vtep.Vni ?? 1, AddressFamily.InterNetwork) } };

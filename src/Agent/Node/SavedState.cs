@@ -10,21 +10,25 @@ namespace Accelerated.Agent.Node;
 /// <param name="Subnet">The own lease's key, for example <c>10.5.1.0-24</c>.</param>
 /// <param name="Leases">All leases, the own one included: key → value.</param>
 /// <param name="EtcdLease">The etcd lease of the own one; 0 for a reservation, and in files of earlier versions.</param>
+/// <param name="Machine">Which machine wrote it, see <see cref="MachineIdentity"/>; empty if that is not known.</param>
 public sealed record SavedState(
-    string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases, long EtcdLease = 0)
+    string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases, long EtcdLease = 0, string Machine = "")
 {
     /// <summary>The state worth keeping, or null while it is not confirmed by etcd.</summary>
-    public static SavedState? From(AgentInputs inputs, string etcdPrefix) =>
+    public static SavedState? From(AgentInputs inputs, string etcdPrefix, string machine) =>
         inputs is { Config: { } config, Own: { IsProvisional: false } own, Leases: { IsComplete: true, IsProvisional: false } view }
             ? new SavedState(etcdPrefix, own.Lease.Attributes.PublicIP?.ToString() ?? "", config.Source, own.Lease.Key.ToString(),
-                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal), own.Lease.EtcdLease)
+                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal), own.Lease.EtcdLease, machine)
             : null;
 
-    /// <summary>The inputs it stands for, all of them provisional; null when it is another network's or another node's.</summary>
+    /// <summary>
+    /// The inputs it stands for, all of them provisional; null when it is another network's or another node's. A machine whose address
+    /// changed while no agent ran is the same node.
+    /// </summary>
     /// <exception cref="NetworkConfigException">The config in it is not valid any more.</exception>
-    public AgentInputs? ToInputs(AgentInputs empty, string etcdPrefix, IPAddress publicIP)
+    public AgentInputs? ToInputs(AgentInputs empty, string etcdPrefix, IPAddress publicIP, string machine)
     {
-        if (EtcdPrefix != etcdPrefix || PublicIP != publicIP.ToString())
+        if (EtcdPrefix != etcdPrefix || (PublicIP != publicIP.ToString() && (Machine.Length == 0 || Machine != machine)))
             return null;
         var view = LeaseViewBuilder.FromSaved(Leases);
         return view.Leases.TryGetValue(Subnet, out var own)

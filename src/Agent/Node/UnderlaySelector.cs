@@ -30,7 +30,7 @@ public static class UnderlaySelector
         var links = routes.GetLinks();
         var addresses = routes.GetAddresses(AddressFamily.InterNetwork);
         var (link, address) = Choose(options, routes, links, addresses);
-        var node = new NodeFacts(link.Name, link.Index, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadOnLink(link, routes), ReadForwarding());
+        var node = new NodeFacts(link.Name, link.Index, link.Address, link.Mtu, address.Address, address.PrefixLength, null, link.IsUp, ReadOnLink(link, routes), ReadForwarding());
         var others = links
             .Where(l => l != link && l.IsUp && !l.IsLoopback && l.MasterIndex == 0 && KindsToOtherHosts.Contains(l.Kind))
             .Select(l => (l.Name, addresses.FirstOrDefault(a => a.InterfaceIndex == l.Index && a.Scope == RouteScope.Universe)?.Address));

@@ -135,9 +135,9 @@ public sealed partial class ReconcileLoop(
                 return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
             firewall.Settle();
             _applied = desired;
-            // What is written down for containers has to be what the next start begins with.
-            var isMoved = _kept?.Own?.Lease.Key != own.Lease.Key;
-            var keepAgain = Keep(inputs, isMoved ? TimeSpan.MaxValue : time.GetUtcNow() - _keptAt);
+            // What is written down for containers has to be what the next start begins with, and the etcd lease is how it knows its own key.
+            var isOther = _kept?.Own?.Lease is not { } kept || (kept.Key, kept.EtcdLease) != (own.Lease.Key, own.Lease.EtcdLease);
+            var keepAgain = Keep(inputs, isOther ? TimeSpan.MaxValue : time.GetUtcNow() - _keptAt);
             var fileDone = ApplySubnetFile(desired, problems);
             // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
             return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(foreignAgain, Earlier(report.RetryAfter, keepAgain)) : options.RetryInterval);
@@ -365,7 +365,7 @@ public sealed partial class ReconcileLoop(
     {
         var same = _kept is { } kept && ReferenceEquals(kept.Leases, inputs.Leases) && ReferenceEquals(kept.Own, inputs.Own)
             && ReferenceEquals(kept.Config, inputs.Config);
-        if (same || SavedState.From(inputs, options.EtcdPrefix) is not { } state)
+        if (same || SavedState.From(inputs, options.EtcdPrefix, MachineIdentity.Of(_desired?.Node.LinkAddress)) is not { } state)
             return null;
         if (since < KeepPause)
             return KeepPause - since;

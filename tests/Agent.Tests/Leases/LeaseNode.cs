@@ -51,9 +51,9 @@ internal sealed class LeaseNode : IAsyncDisposable
 
     internal SubnetLease Own => Store.Current.Own!.Lease;
 
-    internal async Task StartAsync()
+    internal async Task StartAsync(SubnetLease? held)
     {
-        var request = _rig.Request(_publicIP) with { IsOurs = _ => _isOurs };
+        var request = _rig.Request(_publicIP) with { IsOurs = _ => _isOurs, Held = held };
         var acquired = await Keeper.AcquireAsync(request, _stop.Token);
         Registry.Changed += Keeper.Observe;
         _running = Task.WhenAll(Registry.RunAsync(_stop.Token), Keeper.KeepAsync(acquired, request, _stop.Token));

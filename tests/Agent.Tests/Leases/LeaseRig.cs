@@ -49,11 +49,12 @@ internal sealed class LeaseRig(EtcdProcess etcd, AddressPlan plan) : IAsyncDispo
     /// <param name="publicIP">Its identity.</param>
     /// <param name="renewMargin">An hour if null.</param>
     /// <param name="isOurs">Whether a lease with its identity is known to be its own.</param>
-    internal async Task<LeaseNode> StartNodeAsync(string publicIP, TimeSpan? renewMargin = null, bool isOurs = true)
+    /// <param name="held">What an earlier run left written down, if any.</param>
+    internal async Task<LeaseNode> StartNodeAsync(string publicIP, TimeSpan? renewMargin = null, bool isOurs = true, SubnetLease? held = null)
     {
         var node = new LeaseNode(this, publicIP, renewMargin ?? TimeSpan.FromHours(1), isOurs);
         _owned.Add(node);
-        await node.StartAsync();
+        await node.StartAsync(held);
         return node;
     }
 

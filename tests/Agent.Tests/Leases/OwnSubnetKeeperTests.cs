@@ -224,6 +224,26 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Keep_BesideACopyOfTheMachine_TheCopyStandsBackAndTheOriginalGoesOn()
+    {
+        var original = await _rig.StartNodeAsync(Me);
+        await KnownAsync(original);
+        var copy = await _rig.StartNodeAsync("192.0.2.77", held: original.Own);
+
+        await Wait.UntilAsync(() => Task.FromResult(copy.Store.Current.Problems.ContainsKey(OwnSubnetKeeper.Disputed)), Limit, "the problem");
+
+        var entry = (await EntryAsync(original.Own.Key.ToString()))!;
+        Assert.Equal(original.Own.Attributes.ToJson(), entry.Value);
+        Assert.Contains($"\"{Me}\"", entry.Value, StringComparison.Ordinal);
+        Assert.DoesNotContain(OwnSubnetKeeper.Disputed, original.Store.Current.Problems.Keys);
+        var problem = copy.Store.Current.Problems[OwnSubnetKeeper.Disputed];
+        Assert.Contains($"the node {Me} has this node's etcd lease, as a copy of this machine would have", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("--state-dir", problem.Remedy, StringComparison.Ordinal);
+        original.AssertAlive();
+        copy.AssertAlive();
+    }
+
+    [Fact]
     public async Task Keep_InAFullNetwork_ReportsItAndAsksAgain()
     {
         await using var rig = new LeaseRig(_etcd, LeaseRig.NewPlan(max: "10.5.3.0"));

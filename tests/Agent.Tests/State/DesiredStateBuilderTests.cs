@@ -11,7 +11,7 @@ public sealed class DesiredStateBuilderTests
 {
     private const string OwnKey = "10.5.60.0-24";
     private const string OwnMac = "76:19:b2:0f:7d:a4";
-    private static readonly NodeFacts Node = new("eth0", 2, 1500, IPAddress.Parse("192.0.2.1"), 24, null, true, OnLinkPrefixes.From([(IPNetwork.Parse("192.0.2.0/24"), true)]), true);
+    private static readonly NodeFacts Node = new("eth0", 2, null, 1500, IPAddress.Parse("192.0.2.1"), 24, null, true, OnLinkPrefixes.From([(IPNetwork.Parse("192.0.2.0/24"), true)]), true);
     private static readonly FirewallOptions Firewall = new(true, true, true, OverlayGuard.Vtep, [IPNetwork.Parse("203.0.113.0/24")]);
 
     // Name, value, the reason it is left out for.

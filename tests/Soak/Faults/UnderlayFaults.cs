@@ -20,6 +20,9 @@ internal sealed class UnderlayMtuChanged(SoakLab lab, LabNode node) : UnderlayFa
     public override string Name => "underlay MTU changed";
 
     /// <inheritdoc/>
+    public override IReadOnlyList<string> Explains => [@"^reconcile: Backend\.MTU \d+ in the config is more than the \d+ of eth0"];
+
+    /// <inheritdoc/>
     public override async Task<string> DoAsync(Random random, CancellationToken cancel)
     {
         var mtu = random.Next(1320, 1480);
@@ -64,10 +67,6 @@ internal sealed class AddressChanged(SoakLab lab, LabNode node) : UnderlayFault(
 
     /// <inheritdoc/>
     public override string Name => "address changed";
-
-    // An agent that starts with another address than its lease says is another node to the cluster, and takes another subnet.
-    /// <inheritdoc/>
-    public override IReadOnlyList<string> Claims => [Part("underlay", Node!), Part("agent", Node!)];
 
     /// <inheritdoc/>
     public override Loss Loss => Loss.WhileItLasts;

@@ -40,6 +40,31 @@ public sealed class HostChangeTests(ITestOutputHelper output) : LabTest(output)
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Address_IsAnotherWhenTheAgentStarts_SubnetStaysUnlessTheMachineIsACopy(bool isCopy)
+    {
+        var lab = await UpAsync(new LabSpec { Datapath = "kernel" });
+        await lab.StartAllAsync(cancel: Cancel);
+        var one = lab.Node(1);
+        var before = one.Subnet().Subnet;
+        await one.StopAgentAsync();
+
+        await one.RunAsync("sh", "-ec", $"ip address del {one.Address}/24 dev eth0; ip address add {Moved}/24 dev eth0");
+        if (isCopy)
+            await one.RunAsync("ip", "link", "set", "eth0", "address", "02:00:00:00:00:77");
+        one.StartAgent();
+        await one.WaitReadyAsync(cancel: Cancel);
+
+        await Wait.UntilAsync(
+            "the lease to say so", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count(k => k.Value.Contains($"\"{Moved}\"", StringComparison.Ordinal)) == 1, explain: one.LogTail, cancel: Cancel);
+        Assert.Equal(isCopy ? 3 : 2, (await lab.Etcd.ListAsync(cancel: Cancel)).Count);
+        Assert.Equal(isCopy, one.Subnet().Subnet != before);
+        if (!isCopy)
+            await WaitPingAsync(lab);
+    }
+
+    [Theory]
     [InlineData("kernel")]
     [InlineData("bpf")]
     public async Task Underlay_IsAnotherInterface_DeviceAndLanesMove(string datapath)
