@@ -11,6 +11,7 @@ LINK ?= switch
 # The benchmark's: make bench-datapath ROUNDS=3 ARMS=kernel,lanes WORKLOADS=stream,rr
 ROUNDS ?= 10
 SECONDS ?= 1
+PEERS ?= 0
 ARMS ?= all
 WORKLOADS ?= all
 GATE ?= 1
@@ -56,7 +57,7 @@ LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 SOAK_INPUTS := $(LAB_INPUTS) $(shell find tests/Soak -type f)
 
-.PHONY: help deps build test test-faults faults-table demo lab-up lab-down bench-datapath bench-control soak lint format clean
+.PHONY: help deps build test test-faults faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,7 @@ help: ## list the targets and variables
 	@printf 'Variables of bench-datapath:\n'
 	@printf '  %-14s %s\n' \
 		'ROUNDS=10' 'how often everything is measured; SECONDS=1 how long each time' \
+		'PEERS=0' 'leases of other hosts in etcd beside the two that talk' \
 		'ARMS=all' 'or some of bare,host-gw,kernel,lane1,lanes' \
 		'WORKLOADS=all' 'or some of stream,flows32,service,udp64,rr,crr' \
 		'GATE=1' 'or 0: success even if a floor is not met'
@@ -78,6 +80,7 @@ help: ## list the targets and variables
 	@printf '  %-14s %s\n' \
 		'ROUNDS=5' 'how often everything is measured; GATE as above' \
 		'FORCE=0' 'or 1: measure on a machine that others keep busy'
+	@printf 'Variable of bench-idle:\n  %-14s %s\n' 'MINUTES=60' 'how long the agents do nothing'
 	@printf 'Variables of soak:\n'
 	@printf '  %-14s %s\n' \
 		'MINUTES=10' 'how long faults are made' \
@@ -129,12 +132,15 @@ lab-down: artifacts/lab.built ## remove every trace of a lab, also of a half-mad
 	@$(RUN_LAB) down --lab $(call quote,$(LAB))
 
 bench-datapath: deps build artifacts/bench.built ## measure the datapaths against each other; picture and figures in artifacts/bench
-	@$(RUN_BENCH) datapath --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(ROUNDS)) --seconds $(call quote,$(SECONDS)) \
+	@$(RUN_BENCH) datapath --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(ROUNDS)) --seconds $(call quote,$(SECONDS)) --peers $(call quote,$(PEERS)) \
 		--arms $(call quote,$(ARMS)) --workloads $(call quote,$(WORKLOADS)) --gate $(call quote,$(GATE))
 
 bench-control: deps build artifacts/bench.built ## measure the way from etcd to the kernel: time, CPU and memory; figures in artifacts/bench
 	@$(RUN_BENCH) control --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS))) \
 		--gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
+
+bench-idle: deps build artifacts/bench.built ## measure what an agent costs that has nothing to do, alone and with 10,000 peers
+	@$(RUN_BENCH) idle --lab $(call quote,$(BENCH_LAB)) --minutes $(call quote,$(if $(filter file,$(origin MINUTES)),60,$(MINUTES)))
 
 soak: deps build artifacts/soak.built ## faults at random while containers talk, then every node is as a fresh one; report in artifacts/soak
 	@$(RUN_SOAK) --lab $(call quote,$(SOAK_LAB)) --minutes $(call quote,$(MINUTES)) --seed $(call quote,$(SEED))

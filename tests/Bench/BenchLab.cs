@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Accelerated.Bench.Control;
 using Accelerated.Interop;
 using Accelerated.Lab;
 
@@ -15,7 +16,7 @@ namespace Accelerated.Bench;
 /// </summary>
 internal sealed class BenchLab : IAsyncDisposable
 {
-    private static readonly IPAddress ServiceAddress = IPAddress.Parse("10.96.0.10");
+    private static readonly IPAddress ServiceAddress = IPAddress.Parse("10.254.0.10");
     private static readonly TimeSpan SwitchDeadline = TimeSpan.FromSeconds(30);
 
     // Rest: less than a tenth of a CPU in half a second. On a machine that others keep busy it never comes.
@@ -37,14 +38,19 @@ internal sealed class BenchLab : IAsyncDisposable
     private LabNode Server => _lab.Node(2);
 
     /// <summary>Builds it; no arm is chosen yet.</summary>
+    /// <param name="name">Prefix of its namespaces.</param>
+    /// <param name="peers">Leases of hosts that are not there, beside the two that are.</param>
+    /// <param name="cancel">Ends it.</param>
     /// <exception cref="LabException">It cannot be built; what there was of it is gone again.</exception>
-    public static async Task<BenchLab> UpAsync(string name, CancellationToken cancel)
+    public static async Task<BenchLab> UpAsync(string name, int peers, CancellationToken cancel)
     {
         // The datapath says that there is to be a BPF file system; what the agents run with is the arm's to say.
-        var spec = new LabSpec { Name = name, Link = LabLink.Direct, Datapath = LabSpec.BpfDatapath };
+        var spec = new LabSpec { Name = name, Link = LabLink.Direct, Datapath = LabSpec.BpfDatapath, Config = ControlProbe.Config };
         var bench = new BenchLab(await NetworkLab.UpAsync(spec, cancel));
         try
         {
+            if (peers > 0)
+                await bench.Client.RunAsync([.. ControlProbe.Command("seed", bench._lab.Layout.EtcdEndpoint, peers)]);
             await bench.StartAgentsAsync(["--datapath=kernel"], cancel);
             await bench._lab.EachNodeAsync((node, token) => new ValueTask(node.AttachPodsAsync(token)), cancel);
             await bench.SetRulesAsync();

@@ -23,22 +23,23 @@ internal static class CommandLine
     private const int Interrupted = 130;
 
     /// <summary>All commands.</summary>
-    public static RootCommand Build() => new("Measures the datapaths of accelerated against each other.") { Datapath(), ControlPlane(), Server(), Client(), ControlProbing() };
+    public static RootCommand Build() => new("Measures the datapaths of accelerated against each other.") { Datapath(), ControlPlane(), Idle(), Server(), Client(), ControlProbing() };
 
     private static Command Datapath()
     {
         var lab = Variable("--lab", "bench", "LAB: name prefix of the namespaces");
         var rounds = Variable("--rounds", "10", "ROUNDS: how often everything is measured");
         var seconds = Variable("--seconds", "1", "SECONDS: how long each measurement takes");
+        var peers = Variable("--peers", "0", "PEERS: how many leases there are beside the two hosts'");
         var arms = Variable("--arms", Selection.All, "ARMS: some of bare,host-gw,kernel,lane1,lanes");
         var workloads = Variable("--workloads", Selection.All, "WORKLOADS: some of stream,flows32,service,udp64,rr,crr");
         var gate = Variable("--gate", "1", "GATE: 0 ends with success whatever the figures are");
         var folder = new Option<string?>("--output") { Description = "where the report goes (else artifacts/bench)" };
-        var command = new Command("datapath", "throughput, packets, round trips and connections in every arm") { lab, rounds, seconds, arms, workloads, gate, folder };
+        var command = new Command("datapath", "throughput, packets, round trips and connections in every arm") { lab, rounds, seconds, peers, arms, workloads, gate, folder };
         command.SetAction((parsed, cancel) => GuardedAsync(async () =>
         {
             var options = BenchOptions.Read(
-                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, parsed.GetValue(seconds)!, parsed.GetValue(arms)!, parsed.GetValue(workloads)!,
+                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, parsed.GetValue(seconds)!, parsed.GetValue(peers)!, parsed.GetValue(arms)!, parsed.GetValue(workloads)!,
                 parsed.GetValue(gate)!, parsed.GetValue(folder));
             return await RunAsync(options, cancel);
         }));
@@ -56,7 +57,7 @@ internal static class CommandLine
         command.SetAction((parsed, cancel) => GuardedAsync(async () =>
         {
             var options = BenchOptions.Read(
-                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, "1", Selection.All, Selection.All, parsed.GetValue(gate)!, parsed.GetValue(folder));
+                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, "1", "0", Selection.All, Selection.All, parsed.GetValue(gate)!, parsed.GetValue(folder));
             using var machine = MachineLock.Take();
             var report = await new ControlBench(options.LabName, options.Rounds, Console.Out).RunAsync(parsed.GetValue(force) == "1", cancel);
             Console.WriteLine();
@@ -65,6 +66,19 @@ internal static class CommandLine
             Console.WriteLine();
             Console.WriteLine($"written: {report.Save(options.Output)}");
             return !report.Misses || !options.Gate ? 0 : await SayAsync("not all that is wanted is there, see above (GATE=0 to end with success all the same)", Failed);
+        }));
+        return command;
+    }
+
+    private static Command Idle()
+    {
+        var lab = Variable("--lab", "bench", "LAB: name prefix of the namespaces");
+        var minutes = Variable("--minutes", "60", "MINUTES: how long agents do nothing");
+        var command = new Command("idle", "what an agent costs that has nothing to do: CPU, memory, bytes to etcd") { lab, minutes };
+        command.SetAction((parsed, cancel) => GuardedAsync(async () =>
+        {
+            await new IdleBench(parsed.GetValue(lab)!, BenchOptions.Number("MINUTES", parsed.GetValue(minutes)!, 1, 24 * 60), Console.Out).RunAsync(cancel);
+            return 0;
         }));
         return command;
     }

@@ -22,7 +22,7 @@ internal sealed class DatapathBench(BenchOptions options, TextWriter output)
     public async Task<Report> RunAsync(CancellationToken cancel)
     {
         var begin = DateTimeOffset.Now;
-        await using var lab = await BenchLab.UpAsync(options.LabName, cancel);
+        await using var lab = await BenchLab.UpAsync(options.LabName, options.Peers, cancel);
         try
         {
             for (var round = 1; round <= options.Rounds; round++)
@@ -35,7 +35,7 @@ internal sealed class DatapathBench(BenchOptions options, TextWriter output)
             var costs = await RunCostsAsync(lab, cancel);
             var rows = Results.Rows(_samples);
             return new Report(
-                "veth", begin, Machine.Look(), options.Rounds, options.Seconds, Spread.Of(_others), Results.Judge(rows), rows, costs, [.. _samples]);
+                "veth", begin, Machine.Look(), options.Rounds, options.Seconds, options.Peers, Spread.Of(_others), Results.Judge(rows), rows, costs, [.. _samples]);
         }
         catch (LabException)
         {

@@ -10,13 +10,14 @@ namespace Accelerated.Bench;
 /// <param name="Machine">Where.</param>
 /// <param name="Rounds">How often everything was measured.</param>
 /// <param name="Seconds">How long each time.</param>
+/// <param name="Peers">How many leases there were beside the two hosts'.</param>
 /// <param name="OthersCpu">CPU share of other programs on the machine, looked at before each round while nothing was measured: 1 is all of it.</param>
 /// <param name="Verdicts">On the floors of lanes 1+2.</param>
 /// <param name="Rows">Medians and spreads.</param>
 /// <param name="ProgramCosts">The lanes' programs by themselves.</param>
 /// <param name="Samples">Every single measurement.</param>
 internal sealed record Report(
-    string Label, DateTimeOffset Time, Machine Machine, int Rounds, int Seconds, Spread OthersCpu, ImmutableArray<Verdict> Verdicts,
+    string Label, DateTimeOffset Time, Machine Machine, int Rounds, int Seconds, int Peers, Spread OthersCpu, ImmutableArray<Verdict> Verdicts,
     ImmutableArray<Row> Rows, ImmutableArray<ProgramCost> ProgramCosts, ImmutableArray<Sample> Samples)
 {
     private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -9,7 +9,7 @@ internal static class Tables
     public static IEnumerable<string> Show(Report report)
     {
         yield return $"{report.Machine}";
-        yield return $"{report.Rounds} x {report.Seconds} s; median (least-most); ratios are to kernel vxlan in the same round";
+        yield return $"{report.Rounds} x {report.Seconds} s, {report.Peers} more peers; median (least-most); ratios are to kernel vxlan in the same round";
         yield return $"other programs took {report.OthersCpu.Median:P0} of the CPUs ({report.OthersCpu.Least:P0}-{report.OthersCpu.Most:P0})";
         if (report.OthersCpu.Median > Quiet)
             yield return "so the machine was not quiet: ratios scatter, and CPU times count the others' work too";

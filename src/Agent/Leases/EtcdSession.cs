@@ -150,7 +150,8 @@ public sealed partial class EtcdSession(IEtcdClient client, InputStore store, Ti
         _ => "",
     };
 
-    private Task PauseAsync(CancellationToken cancellation) =>
+    /// <summary>The pause before etcd is asked again for what all other nodes ask for now too.</summary>
+    public Task PauseAsync(CancellationToken cancellation) =>
         Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(ShortestPause, LongestPause)), time, cancellation);
 
     [LoggerMessage(2001, LogLevel.Information, "etcd answers at {Endpoint}")]

@@ -61,6 +61,7 @@ public sealed partial class LeaseRegistry(
             catch (EtcdCompactedException e)
             {
                 LogCompacted(e.CompactRevision);
+                await session.PauseAsync(cancellation).ConfigureAwait(false);
             }
             catch (EtcdException e) when (!cancellation.IsCancellationRequested)
             {

@@ -31,6 +31,9 @@ internal sealed class EtcdProcess : IAsyncDisposable
 
     internal string Directory { get; }
 
+    /// <summary>Its process id, as long as it runs.</summary>
+    internal int Id => _process!.Id;
+
     internal static Task<EtcdProcess> StartAsync(params string[] arguments) => StartAsync(tls: false, arguments);
 
     internal static async Task<EtcdProcess> StartAsync(bool tls, params string[] arguments)

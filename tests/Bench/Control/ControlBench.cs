@@ -10,7 +10,6 @@ internal sealed class ControlBench(string lab, int rounds, TextWriter output)
 {
     private const int Peers = 5000;
     private const int PutsPerRound = 200;
-    private const double TicksPerSecond = 100; // USER_HZ.
     private static readonly ImmutableArray<string> Datapaths = ["kernel", ControlReport.Judged];
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
@@ -55,11 +54,11 @@ internal sealed class ControlBench(string lab, int rounds, TextWriter output)
         node.StartAgent();
         await node.WaitReadyAsync(Limit, cancel);
         await Task.Delay(Settled, cancel);
-        var (pss, dirty) = Memory(node.AgentProcessId);
+        var (pss, dirty) = AgentCost.Memory(node.AgentProcessId);
         Add(ControlCase.IdlePss, datapath, pss);
         Add(ControlCase.IdleDirty, datapath, dirty);
 
-        var said = await node.RunAsync([.. Probe("latency", network.Layout.EtcdEndpoint, $"{PutsPerRound}")]);
+        var said = await node.RunAsync([.. ControlProbe.Command("latency", network.Layout.EtcdEndpoint, PutsPerRound)]);
         var sorted = said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(l => double.Parse(l, CultureInfo.InvariantCulture)).Order().ToArray();
         Add(ControlCase.RouteMedian, datapath, sorted[sorted.Length / 2]);
         Add(ControlCase.RouteP95, datapath, sorted[sorted.Length * 95 / 100]);
@@ -69,42 +68,21 @@ internal sealed class ControlBench(string lab, int rounds, TextWriter output)
     {
         await using var network = await UpAsync(datapath, cancel);
         var node = network.Node(1);
-        await node.RunAsync([.. Probe("seed", network.Layout.EtcdEndpoint, $"{Peers}")]);
-        await using var probe = node.Start([.. Probe("arrive", "", $"{Peers}")]);
+        await node.RunAsync([.. ControlProbe.Command("seed", network.Layout.EtcdEndpoint, Peers)]);
+        await using var probe = node.Start([.. ControlProbe.Command("arrive", "", Peers)]);
         await probe.WaitAsync("the watch", () => probe.Output().Contains("watching", StringComparison.Ordinal), cancel: cancel);
 
         var begin = Stopwatch.GetTimestamp();
         node.StartAgent();
         await Wait.UntilAsync("the routes", () => probe.Output().Split('\n').Length > 2, Limit, node.LogTail, cancel);
-        var cpu = CpuSeconds(node.AgentProcessId);
+        var cpu = AgentCost.CpuSeconds(node.AgentProcessId);
         var arrived = long.Parse(probe.Output().Split('\n')[1], CultureInfo.InvariantCulture);
         Add(ControlCase.Cold, datapath, (arrived - begin) / (double)Stopwatch.Frequency);
         Add(ControlCase.ColdCpu, datapath, cpu);
         await node.WaitReadyAsync(Limit, cancel);
         await Task.Delay(Settled, cancel);
-        Add(ControlCase.FullPss, datapath, Memory(node.AgentProcessId).Pss);
+        Add(ControlCase.FullPss, datapath, AgentCost.Memory(node.AgentProcessId).Pss);
     }
 
     private void Add(ControlCase measured, string datapath, double value) => _samples.Add((measured, datapath, value));
-
-    private static string[] Probe(string what, string endpoint, string count) =>
-        ["dotnet", typeof(ControlBench).Assembly.Location, CommandLine.Probe, what, count, endpoint];
-
-    /// <summary>User and system time of a process so far: fields 14 and 15 of proc(5), counted behind the name in parentheses.</summary>
-    private static double CpuSeconds(int process)
-    {
-        var text = File.ReadAllText($"/proc/{process}/stat");
-        var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-        return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
-    }
-
-    /// <summary>Memory in MB, from smaps_rollup: its share of what it shares, and what is its own and written to.</summary>
-    private static (double Pss, double Dirty) Memory(int process)
-    {
-        var lines = File.ReadAllLines($"/proc/{process}/smaps_rollup");
-        return (Field("Pss:"), Field("Private_Dirty:"));
-
-        double Field(string name) =>
-            long.Parse(lines.Single(l => l.StartsWith(name, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1000.0 * 1.024;
-    }
 }

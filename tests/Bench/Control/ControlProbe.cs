@@ -26,6 +26,10 @@ internal static class ControlProbe
     /// <summary>The network of a lab with thousands of peers.</summary>
     public const string Config = """{"Network":"10.64.0.0/10","SubnetMin":"10.64.1.0","SubnetMax":"10.67.0.0","Backend":{"Type":"vxlan"}}""";
 
+    /// <summary>The command line that runs a part of this inside a host.</summary>
+    public static IEnumerable<string> Command(string what, string endpoint, int count) =>
+        ["dotnet", typeof(ControlProbe).Assembly.Location, CommandLine.Probe, what, $"{count}", endpoint];
+
     /// <summary>Puts the leases of <paramref name="count"/> peers into etcd.</summary>
     public static async Task SeedAsync(string endpoint, int count, CancellationToken cancel)
     {

@@ -84,7 +84,7 @@ public sealed class BenchTests(ITestOutputHelper output) : LabTest(output)
     [InlineData("GATE", "1", "1", "all", "all", "yes")]
     public void Options_BadValue_NamesTheVariable(string variable, string rounds, string seconds, string arms, string workloads, string gate)
     {
-        var e = Assert.Throws<LabException>(() => BenchOptions.Read("lab", rounds, seconds, arms, workloads, gate, output: null));
+        var e = Assert.Throws<LabException>(() => BenchOptions.Read("lab", rounds, seconds, "0", arms, workloads, gate, output: null));
         Assert.StartsWith($"{variable}=", e.Message, StringComparison.Ordinal);
     }
 
