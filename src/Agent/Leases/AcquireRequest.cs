@@ -22,7 +22,19 @@ public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetw
     public SubnetLease? Held { get; init; }
 
     /// <summary>Whether a lease is this node's: the one it holds, or one with its PublicIP.</summary>
-    public bool IsMine(SubnetLease lease) =>
-        PublicIP.Equals(lease.Attributes.PublicIP)
-        || (Held is { } held && lease.Key == held.Key && lease.EtcdLease == held.EtcdLease && (lease.EtcdLease != 0 || lease.Attributes == held.Attributes));
+    public bool IsMine(SubnetLease lease)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        return PublicIP.Equals(lease.Attributes.PublicIP) || Wrote(lease);
+    }
+
+    /// <summary>
+    /// Whether a lease is the one this node holds, by its etcd lease: whatever stands in it that is not what this node wrote is not to
+    /// become this node's.
+    /// </summary>
+    public bool Wrote(SubnetLease lease)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        return Held is { } held && lease.Key == held.Key && lease.EtcdLease == held.EtcdLease && (lease.EtcdLease != 0 || lease.Attributes == held.Attributes);
+    }
 }

@@ -78,7 +78,7 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
             }
         }
 
-        var attributes = request.Attributes(lease.Attributes);
+        var attributes = request.Attributes(request.Wrote(lease) ? request.Held!.Attributes : lease.Attributes);
         var kind = etcdLease == 0 ? "reservation" : "lease";
         if (attributes == lease.Attributes && etcdLease == lease.EtcdLease)
             return new AcquiredSubnet(lease, $"own {kind}, unchanged", left);

@@ -1,7 +1,7 @@
 namespace Accelerated.Agent.Reconcile;
 
 /// <summary>
-/// How much of its time a loop may work. What it has not used it may use at once, so that a change after a while of quiet waits for nothing;
+/// How much of a CPU a loop may take. What it has not used it may use at once, so that a change after a while of quiet waits for nothing;
 /// when changes come without end it works a fixed share of the time.
 /// </summary>
 /// <param name="share">The share, above 0 and at most 1.</param>
@@ -13,7 +13,7 @@ public sealed class WorkBudget(double share, TimeSpan most)
 
     /// <summary>Books work that has just ended.</summary>
     /// <param name="now">Time on a clock that only goes forward.</param>
-    /// <param name="took">How long the work took.</param>
+    /// <param name="took">What it took of a CPU. Waiting, and what others take on a busy machine, is not its own.</param>
     /// <returns>How long to rest before the next; zero as long as there is something left.</returns>
     public TimeSpan Spend(TimeSpan now, TimeSpan took)
     {

@@ -28,6 +28,7 @@ internal static unsafe partial class Libc
     internal const int EFD_CLOEXEC = 0x80000;
     internal const int F_DUPFD_CLOEXEC = 1030;
     internal const int CLONE_NEWNET = 0x40000000;
+    internal const int CLOCK_THREAD_CPUTIME_ID = 3;
     internal const short POLLIN = 1;
 
     private const string Library = "libc";
@@ -52,6 +53,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial nint recvfrom(FileDescriptor fd, byte* data, nuint length, int flags, SockAddrNl* from, uint* fromLength);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int clock_gettime(int clock, Timespec* now);
 
     /// <summary>malloc_trim(3): gives free memory of all arenas back to the kernel.</summary>
     [LibraryImport(Library)]

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Leases;
+using Accelerated.Agent.State;
+using Accelerated.Interop;
 
 namespace Accelerated.Agent.Tests.Leases;
 
@@ -65,6 +67,31 @@ public sealed class SubnetLeaseStoreTests : IClassFixture<EtcdServer>, IAsyncDis
         var entry = await EntryAsync(first.Lease.Key.ToString());
         Assert.Equal((2L, again.Lease.EtcdLease, first.Lease.Attributes.ToJson()), (entry.Version, entry.EtcdLease, entry.Value));
         Assert.NotEqual(first.Lease.EtcdLease, entry.EtcdLease);
+    }
+
+    [Fact]
+    public async Task Acquire_OfTheLeaseItHolds_PutsRightWhatSomebodyWroteIntoIt()
+    {
+        var first = (await _store.AcquireAsync(_rig.Request(Me), Ct)).Lease;
+        await _client.PutAsync(_rig.Key(first.Key.ToString()), LeaseRig.Value(Me, mac: "02:00:00:00:03:13"), first.EtcdLease, Ct);
+
+        var again = await _store.AcquireAsync(_rig.Request(Me) with { Held = first }, Ct);
+
+        Assert.Equal(first.Attributes, again.Lease.Attributes);
+        var entry = await EntryAsync(first.Key.ToString());
+        Assert.Equal((first.EtcdLease, first.Attributes.ToJson()), (entry.EtcdLease, entry.Value));
+    }
+
+    [Fact]
+    public async Task Acquire_OfALeaseThatIsGone_KeepsTheMacPeersKnow()
+    {
+        var first = (await _store.AcquireAsync(_rig.Request(Me), Ct)).Lease;
+        var mine = first with { Attributes = first.Attributes with { Vtep = new VtepData(1, MacAddress.Parse("02:00:00:00:00:42")) } };
+        await _client.DeleteAsync(_rig.Key(first.Key.ToString()), Ct);
+
+        var again = await _store.AcquireAsync(_rig.Request(Me, previous: "10.5.77.0/24") with { Held = mine }, Ct);
+
+        Assert.Equal(("10.5.77.0-24", "02:00:00:00:00:42"), (again.Lease.Key.ToString(), again.Lease.Attributes.Vtep!.Mac.ToString()));
     }
 
     [Fact]

@@ -41,6 +41,16 @@ public sealed partial class RepositoryTests : IDisposable
     }
 
     [Fact]
+    public void Reliability_EveryTestItNames_IsThere()
+    {
+        var tests = string.Join('\n', Directory.EnumerateFiles(Path.Combine(Repository, "tests"), "*Tests.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        var named = NamedMethod().Matches(File.ReadAllText(Path.Combine(Repository, "docs", "reliability.md"))).Select(m => m.Groups[1].Value).Distinct().ToList();
+
+        Assert.True(named.Count > 40, $"only {named.Count} tests are named");
+        Assert.All(named, name => Assert.Contains($" {name}(", tests, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task MakeDemo_ValuesWithQuotesAndDollars_ReachTheLabAsTheyAre()
     {
         // -n prints what would run; the shell then shows what it makes of it.
@@ -169,6 +179,9 @@ public sealed partial class RepositoryTests : IDisposable
 
     [GeneratedRegex(@"`(\w+Tests)\.(\w+)`")]
     private static partial Regex NamedTest();
+
+    [GeneratedRegex(@"`([A-Z]\w+_\w+)`")]
+    private static partial Regex NamedMethod();
 
     [GeneratedRegex(@"(?m)^\.PHONY: (.*)$")]
     private static partial Regex PhonyLine();
