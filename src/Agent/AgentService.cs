@@ -5,6 +5,7 @@ using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.Systemd;
 using Accelerated.Interop;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -17,12 +18,13 @@ namespace Accelerated.Agent;
 /// </summary>
 public sealed partial class AgentService(
     AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, HealthServer health, KernelWatch kernel, FlannelWatch flannel, IdleMemory memory,
-    IEtcdClient etcd, ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
+    ServiceSupervision supervision, IEtcdClient etcd, ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
 {
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // On .NET 10 a service that throws stops the host with exit code 0, and systemd would not restart it: the code is set here.
+        using var stopping = stoppingToken.Register(() => supervision.Stopping("stopped; containers go on talking"));
         try
         {
             using var instance = InstanceLock.Take(AgentOptions.LockPath(options.RunDirectory, options.Instance), options.Instance);
@@ -34,6 +36,7 @@ public sealed partial class AgentService(
             if (!options.UsesLanes)
                 DetachLanes();
             kernel.Start();
+            supervision.Start();
             // What `systemctl reload` sends; unhandled it would end the process.
             using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
@@ -46,19 +49,18 @@ public sealed partial class AgentService(
         }
         catch (AgentFaultException e)
         {
-            LogFault(e.Message);
-            exit.Code = e.ExitCode;
+            Fail(e.Message, e.ExitCode);
         }
         catch (UnderlayException e)
         {
-            LogFault(e.Message);
-            exit.Code = ExitCodes.Failure;
+            Fail(e.Message, ExitCodes.Failure);
         }
 #pragma warning disable CA1031 // whatever it is, the process must end with a code that makes systemd start it again
         catch (Exception e)
 #pragma warning restore CA1031
         {
             LogCrash(e);
+            supervision.Stopping($"failed: {e.Message}");
             exit.Code = ExitCodes.Failure;
         }
         finally
@@ -67,11 +69,26 @@ public sealed partial class AgentService(
         }
     }
 
+    private void Fail(string fault, int code)
+    {
+        LogFault(fault);
+        supervision.Stopping($"failed: {fault}");
+        exit.Code = code;
+    }
+
     private void Reload(PosixSignalContext signal)
     {
         signal.Cancel = true;
+        supervision.Reloading();
         LogReload();
         etcd.Reconnect();
+        _ = FinishReloadAsync();
+    }
+
+    private async Task FinishReloadAsync()
+    {
+        await loop.ReconcileAsync().ConfigureAwait(false);
+        supervision.Reloaded();
     }
 
     /// <summary>Lanes that an earlier run left attached would go on with what that run knew, and their guard would refuse new peers.</summary>
@@ -99,7 +116,7 @@ public sealed partial class AgentService(
     [LoggerMessage(4, LogLevel.Critical, "the agent failed in a way it should not: please report this")]
     private partial void LogCrash(Exception exception);
 
-    [LoggerMessage(6, LogLevel.Information, "reload: connecting to etcd anew, with the certificates as they are now")]
+    [LoggerMessage(6, LogLevel.Information, "reload: connecting to etcd anew, with the certificates as they are now, and comparing everything with the kernel")]
     private partial void LogReload();
 
     [LoggerMessage(5, LogLevel.Warning, "{Notice}")]

@@ -30,7 +30,7 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
         var etcd = inputs.Etcd;
         return new StatusReport(
             health,
-            Summary(health, inputs, outcome, problems, peers),
+            Summary(health, inputs, outcome, problems),
             outcome.Ready,
             inputs.Own?.IsProvisional == true || inputs.Leases.IsProvisional,
             Version,
@@ -55,6 +55,14 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
             [.. rejected.Select(r => new StatusReport.RejectedKey(r.Key, r.Value))],
             problems,
             new StatusReport.ReconcileStatus(outcome.Passes, outcome.Repairs, outcome.FinishedAt, Math.Round(outcome.Duration.TotalMilliseconds, 3), outcome.Failures.Count));
+    }
+
+    /// <summary>The summary of now alone. It asks the kernel nothing, so that it may be made after every pass.</summary>
+    public string Line()
+    {
+        var (inputs, outcome) = (store.Current, loop.Outcome);
+        var problems = Problems(inputs, outcome, outcome.Desired?.Rejected ?? inputs.Leases.Rejected);
+        return Summary(Health(outcome, problems), inputs, outcome, problems);
     }
 
     private StatusReport.GuardStatus? Guard(ReconcileOutcome outcome)
@@ -131,7 +139,7 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
     };
 
     private string Summary(string health, AgentInputs inputs, ReconcileOutcome outcome,
-        List<StatusReport.ProblemStatus> problems, List<StatusReport.PeerStatus> peers)
+        List<StatusReport.ProblemStatus> problems)
     {
         var parts = new List<string>();
         if (problems.Count > 0)
@@ -139,8 +147,13 @@ public sealed class StatusReporter(AgentOptions options, InputStore store, Recon
         if (inputs.Own is { } own)
             parts.Add($"{own.Lease.Key.IPv4}{(own.IsProvisional ? " (provisional)" : "")}{(outcome.Node is { } node ? $" on {node.Interface} ({node.Address})" : "")}");
         parts.Add(datapath.Name switch { "bpf" => "eBPF lanes", "kernel" => "kernel vxlan", "host-gw" => "plain routes (host-gw)", _ => "no transport" });
-        if (outcome.Desired is not null)
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{peers.Count(p => p.State == "installed")} of {peers.Count} peers"));
+        if (outcome.Desired is { } desired)
+        {
+            var all = desired.Overlays.Sum(o => o.PeerCount);
+            var failed = outcome.Failures.Where(f => f.Peer is not null).DistinctBy(f => f.Peer).Count();
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{(outcome.Ready ? all - failed : 0)} of {all} peers"));
+        }
+
         parts.Add(inputs.Etcd.IsConnected ? "etcd connected" : "etcd not connected");
         return $"{health}: {string.Join(", ", parts)}";
     }

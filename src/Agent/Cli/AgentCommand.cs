@@ -6,8 +6,10 @@ using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Leases;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.Systemd;
 using Accelerated.Interop;
 using Accelerated.Interop.Netlink;
+using Accelerated.Interop.Systemd;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -70,12 +72,7 @@ internal static class AgentCommand
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "accelerated" });
         builder.Logging.SetMinimumLevel(options.Verbose ? LogLevel.Debug : LogLevel.Information);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.Logging.AddConsole(o =>
-        {
-            o.FormatterName = LogFormatter.FormatterName;
-            o.LogToStandardErrorThreshold = LogLevel.Trace;
-        });
-        builder.Services.AddSingleton<ConsoleFormatter, LogFormatter>();
+        AddLog(builder, options.Instance);
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = ShutdownLimit);
         AddAgent(builder.Services, options, routes, etcd);
         using var host = builder.Build();
@@ -83,6 +80,22 @@ internal static class AgentCommand
         var exit = host.Services.GetRequiredService<ExitStatus>();
         await host.RunAsync().ConfigureAwait(false);
         return exit.Code;
+    }
+
+    private static void AddLog(HostApplicationBuilder builder, string instance)
+    {
+        if (Journal.IsStandardError)
+        {
+            builder.Logging.AddProvider(new JournalLoggerProvider(instance));
+            return;
+        }
+
+        builder.Logging.AddConsole(o =>
+        {
+            o.FormatterName = LogFormatter.FormatterName;
+            o.LogToStandardErrorThreshold = LogLevel.Trace;
+        });
+        builder.Services.AddSingleton<ConsoleFormatter, LogFormatter>();
     }
 
     private static void AddAgent(IServiceCollection services, AgentOptions options, RouteSocket routes, EtcdClient etcd)
@@ -115,8 +128,10 @@ internal static class AgentCommand
             .AddSingleton<KernelWatch>()
             .AddSingleton<FlannelWatch>()
             .AddSingleton<IdleMemory>()
+            .AddSingleton<ServiceWatchdog>()
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()
+            .AddSingleton<ServiceSupervision>()
             .AddSingleton<StatusServer>()
             .AddSingleton<HealthServer>()
             .AddSingleton<ExitStatus>()
@@ -125,7 +140,10 @@ internal static class AgentCommand
 
     private static int Refuse(string message, int code)
     {
-        Console.Error.WriteLine($"accelerated agent: {message}");
+        // The priority of a line in the journal (sd-daemon(3)); anywhere else it would only be in the way.
+        var priority = Journal.IsStandardError ? $"<{(int)JournalPriority.Critical}>" : "";
+        Console.Error.WriteLine($"{priority}accelerated agent: {message}");
+        ServiceNotifier.Send($"STATUS=failed: {message}");
         return code;
     }
 }

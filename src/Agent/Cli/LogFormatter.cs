@@ -31,7 +31,7 @@ internal sealed class LogFormatter(TimeProvider time) : ConsoleFormatter(Formatt
     };
 
     /// <summary>The folder a message comes from: Accelerated.Agent.Leases.OwnSubnetKeeper → leases.</summary>
-    private static string Area(string category)
+    internal static string Area(string category)
     {
         var parts = category.Split('.');
         return parts.Length < 2 ? category : parts[^2].ToLowerInvariant();

@@ -7,6 +7,7 @@ using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.State;
+using Accelerated.Agent.Systemd;
 using Accelerated.Interop;
 using Accelerated.Interop.Netlink;
 using Accelerated.Interop.Nftables;
@@ -20,7 +21,7 @@ namespace Accelerated.Agent.Reconcile;
 /// </summary>
 public sealed partial class ReconcileLoop(
     AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, SubnetChange subnetChange, StateFile stateFile,
-    RouteSocket routes, KernelWatch kernel, TimeProvider time, ILogger<ReconcileLoop> log)
+    RouteSocket routes, KernelWatch kernel, ServiceWatchdog watchdog, TimeProvider time, ILogger<ReconcileLoop> log)
 {
     /// <summary>Events may come in thousands; on average the loop spends at most a fifth of a CPU on looking.</summary>
     private const double WorkShare = 0.2;
@@ -47,9 +48,23 @@ public sealed partial class ReconcileLoop(
     private AgentInputs? _kept;
     private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
+    private TaskCompletionSource? _asked;
+
+    /// <summary>Raised after every pass, on the loop's own time: whoever listens has to be quick.</summary>
+    public event Action? Passed;
 
     /// <summary>The result of the latest pass.</summary>
     public ReconcileOutcome Outcome => Volatile.Read(ref _outcome);
+
+    /// <summary>Asks for a full pass, in which nothing is taken as known. Callable from any thread; ends when such a pass has been made.</summary>
+    public Task ReconcileAsync()
+    {
+        // Whoever comes before the loop has taken the request shares it.
+        var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var asked = Interlocked.CompareExchange(ref _asked, mine, null) ?? mine;
+        wake.Wake();
+        return asked.Task;
+    }
 
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellation)
@@ -60,9 +75,14 @@ public sealed partial class ReconcileLoop(
             for (; ; )
             {
                 await WaitAsync(wait, cancellation).ConfigureAwait(false);
+                var asked = Interlocked.Exchange(ref _asked, null);
+                if (asked is not null)
+                    _lookedAt = DateTimeOffset.MinValue;
                 var started = Stopwatch.GetTimestamp();
                 var before = ThreadTime.Used;
                 var retry = Pass(store.Current, started);
+                Passed?.Invoke();
+                asked?.TrySetResult();
                 var took = ThreadTime.Used - before;
                 wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
                 var rest = _budget.Spend(Stopwatch.GetElapsedTime(0), took);
@@ -87,7 +107,8 @@ public sealed partial class ReconcileLoop(
             var left = until - time.GetUtcNow();
             if (left < TimeSpan.Zero)
                 left = TimeSpan.Zero;
-            var beat = datapath.Beat();
+            // Also before a pass that is due at once: it gets the whole of the watchdog's limit.
+            var beat = Earlier(datapath.Beat(), watchdog.Beat());
             var last = beat is not { } due || due >= left;
             if (await wake.WaitAsync(last ? left : beat!.Value, time, cancellation).ConfigureAwait(false) || last)
                 return;
@@ -414,8 +435,8 @@ public sealed partial class ReconcileLoop(
     [LoggerMessage(3003, LogLevel.Error, "{Error}; trying again")]
     private partial void LogRefused(string error);
 
-    [LoggerMessage(3004, LogLevel.Warning, "peer {Key} is left out: {Reason}")]
-    private partial void LogRejected(string key, string reason);
+    [LoggerMessage(3004, LogLevel.Warning, "peer {Peer} is left out: {Reason}")]
+    private partial void LogRejected(string peer, string reason);
 
     [LoggerMessage(3005, LogLevel.Error, "{Problem}: {Remedy}")]
     private partial void LogProblem(string problem, string remedy);
@@ -435,7 +456,7 @@ public sealed partial class ReconcileLoop(
     [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
     private partial void LogNotKept(string path, string error);
 
-    [LoggerMessage(3011, LogLevel.Information, "packets are carried by {Name}: {Reason}")]
+    [LoggerMessage(3013, LogLevel.Information, "packets are carried by {Name}: {Reason}")]
     private partial void LogCarrier(string name, string reason);
 
     [LoggerMessage(3008, LogLevel.Information, "ready: subnet {Subnet}, {Peers} peers")]

@@ -30,6 +30,8 @@ internal static unsafe partial class Libc
     internal const int CLONE_NEWNET = 0x40000000;
     internal const int CLOCK_THREAD_CPUTIME_ID = 3;
     internal const short POLLIN = 1;
+    internal const int AT_EMPTY_PATH = 0x1000;
+    internal const uint STATX_INO = 0x100;
 
     private const string Library = "libc";
 
@@ -82,6 +84,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int statfs(string path, void* result);
 
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int statx(int directory, string path, int flags, uint mask, StatX* result);
+
     [LibraryImport(Library)]
     internal static partial int vsnprintf(byte* text, nuint size, byte* format, nint arguments);
 
@@ -114,4 +119,18 @@ internal struct TimeVal
 {
     internal long tv_sec;
     internal long tv_usec;
+}
+
+/// <summary>struct statx of linux/stat.h, the same on every architecture; only what is read here.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 256)]
+internal struct StatX
+{
+    [FieldOffset(32)]
+    internal ulong stx_ino;
+
+    [FieldOffset(136)]
+    internal uint stx_dev_major;
+
+    [FieldOffset(140)]
+    internal uint stx_dev_minor;
 }

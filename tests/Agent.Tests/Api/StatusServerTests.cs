@@ -7,6 +7,7 @@ using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Node;
 using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.Systemd;
 using Accelerated.Interop.Netlink;
 
 namespace Accelerated.Agent.Tests.Api;
@@ -42,7 +43,7 @@ public sealed class StatusServerTests : IAsyncLifetime
         var loop = new ReconcileLoop(
             options, store, _wake, datapath, _firewall, foreign, new SubnetFile(options.SubnetFile),
             new SubnetChange(options, store, TimeProvider.System, new LogRecorder<SubnetChange>()), new StateFile(_directory, "test"), _routes, _kernel,
-            TimeProvider.System, new LogRecorder<ReconcileLoop>());
+            new ServiceWatchdog(TimeProvider.System), TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
         _serving = new StatusServer(
             new StatusReporter(options, store, loop, datapath, _firewall), datapath, _firewall, TimeProvider.System, new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
