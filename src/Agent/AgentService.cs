@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Accelerated.Agent.Api;
+using Accelerated.Agent.Bus;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath.Lanes;
 using Accelerated.Agent.Etcd;
@@ -18,7 +19,7 @@ namespace Accelerated.Agent;
 /// </summary>
 public sealed partial class AgentService(
     AgentOptions options, ControlPlane control, ReconcileLoop loop, StatusServer status, HealthServer health, KernelWatch kernel, FlannelWatch flannel, IdleMemory memory,
-    ServiceSupervision supervision, IEtcdClient etcd, ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
+    ServiceSupervision supervision, SystemBusService bus, IEtcdClient etcd, ExitStatus exit, IHostApplicationLifetime lifetime, ILogger<AgentService> log) : BackgroundService
 {
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -40,7 +41,7 @@ public sealed partial class AgentService(
             // What `systemctl reload` sends; unhandled it would end the process.
             using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token), flannel.RunAsync(stop.Token), memory.RunAsync(stop.Token),
+            await TaskGroup.RunAsync(stop, control.RunAsync(stop.Token), loop.RunAsync(stop.Token), status.RunAsync(socket, stop.Token), flannel.RunAsync(stop.Token), memory.RunAsync(stop.Token), bus.RunAsync(stop.Token),
                 probes is null ? Task.Delay(Timeout.Infinite, stop.Token) : health.RunAsync(probes, stop.Token)).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

@@ -144,7 +144,8 @@ public sealed class LabNode : LabHost, IAsyncDisposable
         ExecAsync([_binary, "status", $"--run-dir={RunDirectory}"], stdin: null, limit: null, cancel);
 
     /// <summary>Runs <c>accelerated cleanup</c> with the flags that the lab gives the agent.</summary>
-    public Task<CommandResult> CleanupAsync(params string[] flags) => ExecAsync([_binary, "cleanup", .. Flags, .. flags]);
+    public Task<CommandResult> CleanupAsync(params string[] flags) =>
+        Commands.ExecAsync(LabCommands.Enter(Namespace, [_binary, "cleanup", .. Flags, .. flags]), stdin: null, limit: null, _spec.AgentEnvironment, CancellationToken.None);
 
     /// <summary>Runs <c>accelerated docker-opts</c>.</summary>
     public Task<CommandResult> DockerOptsAsync(params string[] options) => ExecAsync([_binary, "docker-opts", .. options]);

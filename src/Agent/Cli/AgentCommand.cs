@@ -1,4 +1,5 @@
 using Accelerated.Agent.Api;
+using Accelerated.Agent.Bus;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Datapath.Lanes;
@@ -107,6 +108,7 @@ internal static class AgentCommand
             .AddSingleton(new SubnetLeaseStore(etcd, options.EtcdPrefix, options.SubnetLeaseTtl, Random.Shared))
             .AddSingleton(new SubnetFile(options.SubnetFile))
             .AddSingleton<SubnetChange>()
+            .AddSingleton<UnitRestarter>()
             .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new HostRules(options.Instance))
             .AddSingleton(s => new NftablesFirewall(options.Instance, s.GetRequiredService<HostRules>()))
@@ -132,6 +134,13 @@ internal static class AgentCommand
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()
             .AddSingleton<ServiceSupervision>()
+            .AddSingleton(new FirewalldRecord(options.StateDirectory, options.Instance))
+            .AddSingleton<IBusClient>(s => s.GetRequiredService<UnitRestarter>())
+            .AddSingleton<IBusClient, AgentObject>()
+            .AddSingleton<IBusClient, FirewalldClient>()
+            .AddSingleton<IBusClient, NetworkManagerClient>()
+            .AddSingleton<IBusClient, SleepWatch>()
+            .AddSingleton<SystemBusService>()
             .AddSingleton<StatusServer>()
             .AddSingleton<HealthServer>()
             .AddSingleton<ExitStatus>()

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Accelerated.Agent.Bus;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Foreign;
@@ -39,6 +40,8 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevi
             Step($"the nftables table inet {FirewallRules.TableName(options.Instance)}", firewall.Exists, firewall.Remove);
         }
 
+        var firewalld = new FirewalldRecord(options.StateDirectory, options.Instance);
+        Step($"what firewalld was asked for ({firewalld.FilePath})", () => File.Exists(firewalld.FilePath), firewalld.Undo);
         if (!keepDevice)
             Step($"{options.SubnetFile}", () => IsOurs(options.SubnetFile, state), () => File.Delete(options.SubnetFile));
         var kept = options.Lanes.LiberalFile;

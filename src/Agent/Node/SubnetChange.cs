@@ -1,6 +1,5 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Net;
+using Accelerated.Agent.Bus;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
@@ -12,12 +11,10 @@ namespace Accelerated.Agent.Node;
 /// Tells those who made something of the old subnet. Containers keep their addresses until they are made anew, and nobody outside this host
 /// reaches these any more; that is why a node keeps its subnet as long as it can.
 /// </summary>
-public sealed partial class SubnetChange(AgentOptions options, InputStore store, TimeProvider time, ILogger<SubnetChange> log)
+public sealed partial class SubnetChange(AgentOptions options, InputStore store, UnitRestarter restarter, ILogger<SubnetChange> log)
 {
     /// <summary>Code of the problem shown when units could not be restarted.</summary>
     public const string NotRestarted = "restart-units";
-
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     /// <summary>Does what <c>--on-subnet-change</c> says. <c>subnet.env</c> is written already.</summary>
     /// <exception cref="AgentFaultException">The process is to end.</exception>
@@ -40,7 +37,7 @@ public sealed partial class SubnetChange(AgentOptions options, InputStore store,
     /// <summary>systemd restarts those that run, and does so by itself: the agent need not wait, and Docker may wait for the agent.</summary>
     private async Task RestartAsync()
     {
-        var failure = await TryRestartAsync().ConfigureAwait(false);
+        var failure = await restarter.TryRestartAsync(options.SubnetChange.Units).ConfigureAwait(false);
         if (failure is null)
         {
             store.Resolve(NotRestarted);
@@ -51,35 +48,6 @@ public sealed partial class SubnetChange(AgentOptions options, InputStore store,
         var problem = new Problem(ProblemSeverity.Degraded, NotRestarted, $"this node's subnet has changed, and the units of --restart-units were not restarted: {failure}", $"systemctl try-restart {units}");
         LogFailed(problem.Message, problem.Remedy);
         store.Report(problem);
-    }
-
-    private async Task<string?> TryRestartAsync()
-    {
-        var start = new ProcessStartInfo("systemctl", ["--no-block", "--no-ask-password", "try-restart", "--", .. options.SubnetChange.Units])
-        {
-            RedirectStandardError = true,
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        };
-        try
-        {
-            using var process = Process.Start(start)!;
-            using var output = process.StandardOutput;
-            using var error = process.StandardError;
-            using var limit = new CancellationTokenSource(Limit, time);
-            var says = error.ReadToEndAsync(limit.Token);
-            await output.ReadToEndAsync(limit.Token).ConfigureAwait(false);
-            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
-            return process.ExitCode == 0 ? null : $"systemctl: {(await says.ConfigureAwait(false)).ReplaceLineEndings(" ").Trim()}";
-        }
-        catch (Win32Exception e)
-        {
-            return $"systemctl cannot be run: {e.Message}";
-        }
-        catch (OperationCanceledException)
-        {
-            return $"systemctl did not end within {Limit.TotalSeconds:0} s";
-        }
     }
 
     [LoggerMessage(1401, LogLevel.Warning, "this node's subnet was {Before} and is {Now}: {File} is written anew, and containers and bridges made before keep addresses that nobody reaches")]

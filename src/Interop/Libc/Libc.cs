@@ -26,6 +26,7 @@ internal static unsafe partial class Libc
     internal const int O_RDONLY = 0;
     internal const int O_CLOEXEC = 0x80000;
     internal const int EFD_CLOEXEC = 0x80000;
+    internal const int EFD_NONBLOCK = 0x800;
     internal const int F_DUPFD_CLOEXEC = 1030;
     internal const int CLONE_NEWNET = 0x40000000;
     internal const int CLOCK_THREAD_CPUTIME_ID = 3;
@@ -68,6 +69,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int eventfd(uint initial, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint read(FileDescriptor fd, void* data, nuint length);
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial nint write(FileDescriptor fd, void* data, nuint length);

@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Accelerated.Agent.Cli;
+using Accelerated.Agent.Reconcile;
+using Accelerated.Agent.State;
+using Accelerated.Interop.Libbpf.Overlay;
+using Accelerated.Interop.Systemd;
+using Microsoft.Extensions.Logging;
+
+namespace Accelerated.Agent.Bus;
+
+/// <summary>
+/// Has firewalld let the overlay through: the VXLAN port in the zone of the underlay's interface, and the overlay's device in the zone "trusted". In its
+/// running configuration, again after each reload; what an operator configured stands.
+/// </summary>
+public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecord record, ReconcileLoop loop, InputStore store, TimeProvider time, ILogger<FirewalldClient> log) : IBusClient
+{
+    /// <summary>Code of the problem shown while firewalld refuses.</summary>
+    public const string Refused = "firewalld";
+
+    private const string Trusted = "trusted";
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(30);
+
+    private ImmutableSortedSet<(string Kind, string Zone, string What)>? _done;
+    private (string Underlay, string Device, ushort Port, bool Open)? _for;
+    private long? _refusedAt;
+
+    /// <inheritdoc/>
+    public void Join(SystemBus bus)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        Forget();
+        bus.Match(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Service, "Reloaded", _ => Forget());
+        bus.WhenTaken(FirewalldRecord.Service, Forget);
+    }
+
+    /// <inheritdoc/>
+    public void Look(SystemBus bus)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        if (loop.Outcome is not { Node.Interface: { } underlay, Desired: { Overlays: [{ Device: { } device }, ..] } desired })
+            return;
+        // Without the guard the port would be open to everybody.
+        var open = options.Firewall.OpenPort && desired.Firewall.Guard.Mode is OverlayGuard.Vtep or OverlayGuard.Strict;
+        var wanted = (underlay, device.Name, device.Port, open);
+        if (_for == wanted || (_refusedAt is { } at && time.GetElapsedTime(at) < Pause))
+            return;
+        try
+        {
+            if (bus.HasOwner(FirewalldRecord.Service))
+                Apply(bus, underlay, device, open);
+            (_for, _refusedAt) = (wanted, null);
+            store.Resolve(Refused);
+        }
+        catch (BusException e) when (!e.IsDisconnected)
+        {
+            Complain(e.Message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Complain($"{record.FilePath}: {e.Message}");
+        }
+    }
+
+    private void Forget() => (_for, _refusedAt) = (null, null);
+
+    private void Apply(SystemBus bus, string underlay, OverlayDevice device, bool open)
+    {
+        var before = _done ?? record.Read();
+        var now = ImmutableSortedSet.CreateBuilder<(string Kind, string Zone, string What)>();
+        if (open)
+        {
+            var (zone, port) = (ZoneOf(bus, underlay) is { Length: > 0 } own ? own : DefaultZone(bus), device.Port.ToString(CultureInfo.InvariantCulture));
+            if (!FirewalldRecord.Has(bus, "queryPort", zone, port, "udp"))
+            {
+                Keep(before.Add((FirewalldRecord.Port, zone, port)));
+                bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "addPort", null, BusValue.Of(zone), BusValue.Of(port), BusValue.Of("udp"), BusValue.Of(0));
+                LogDone($"lets UDP port {port} in by the zone {zone}");
+                now.Add((FirewalldRecord.Port, zone, port));
+            }
+            else if (before.Contains((FirewalldRecord.Port, zone, port)))
+            {
+                now.Add((FirewalldRecord.Port, zone, port));
+            }
+        }
+
+        if (ZoneOf(bus, device.Name).Length == 0)
+        {
+            Keep([.. before, .. now, (FirewalldRecord.Interface, Trusted, device.Name)]);
+            bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "addInterface", null, BusValue.Of(Trusted), BusValue.Of(device.Name));
+            LogDone($"trusts {device.Name}");
+            now.Add((FirewalldRecord.Interface, Trusted, device.Name));
+        }
+        else if (before.Contains((FirewalldRecord.Interface, Trusted, device.Name)))
+        {
+            now.Add((FirewalldRecord.Interface, Trusted, device.Name));
+        }
+
+        // Of another port or device, from before.
+        foreach (var stale in before.Except(now))
+            FirewalldRecord.Remove(bus, stale);
+        Keep(now.ToImmutable());
+    }
+
+    /// <summary>Written down before it is done: a crash in between leaves nothing that cleanup would not find.</summary>
+    private void Keep(ImmutableSortedSet<(string Kind, string Zone, string What)> entries)
+    {
+        if (_done is not null && _done.SetEquals(entries))
+            return;
+        record.Write(entries);
+        _done = entries;
+    }
+
+    private static string ZoneOf(SystemBus bus, string name)
+    {
+        var zone = "";
+        bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "getZoneOfInterface", r => zone = r.ReadText(), BusValue.Of(name));
+        return zone;
+    }
+
+    private static string DefaultZone(SystemBus bus)
+    {
+        var zone = "";
+        bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Service, "getDefaultZone", r => zone = r.ReadText());
+        return zone;
+    }
+
+    private void Complain(string reason)
+    {
+        _refusedAt = time.GetTimestamp();
+        var port = loop.Outcome.Desired?.Overlays[0].Device?.Port;
+        var problem = new Problem(ProblemSeverity.Warning, Refused, $"firewalld was asked to let the overlay through and refused: {reason}",
+            $"firewall-cmd --add-port={port?.ToString(CultureInfo.InvariantCulture)}/udp and firewall-cmd --zone=trusted --add-interface={loop.Outcome.Desired?.Overlays[0].Device?.Name} yourself, or --open-port=false");
+        if (store.Current.Problems.GetValueOrDefault(Refused) != problem)
+            LogRefused(problem.Message);
+        store.Report(problem);
+    }
+
+    [LoggerMessage(1541, LogLevel.Information, "firewalld {Done}")]
+    private partial void LogDone(string done);
+
+    [LoggerMessage(1542, LogLevel.Warning, "{Message}")]
+    private partial void LogRefused(string message);
+}

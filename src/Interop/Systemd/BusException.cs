@@ -1,0 +1,16 @@
+using Accelerated.Interop.Native;
+
+namespace Accelerated.Interop.Systemd;
+
+/// <summary>The message bus, or whoever was asked on it, refused.</summary>
+public sealed class BusException : NativeException
+{
+    internal BusException(string operation, int errno, string name = "", string message = "")
+        : base(operation, errno, message.Length == 0 ? name : message) => Name = name;
+
+    /// <summary>The D-Bus error, such as <c>org.freedesktop.DBus.Error.AccessDenied</c>; empty for an error of the connection.</summary>
+    public string Name { get; }
+
+    /// <summary>Whether the connection has ended: the bus is being restarted, or there is none.</summary>
+    public bool IsDisconnected => Name.Length == 0 && Errno is Native.Errno.ENOTCONN or Native.Errno.ECONNRESET or Native.Errno.EPIPE;
+}
