@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Accelerated.Agent;
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Cli;
@@ -19,7 +20,8 @@ if (args is [['-', _, ..] or "" or ['$', ..], ..] && args[0] is not ("-h" or "-?
 
 var version = new Command("version", "Print the version.");
 version.SetAction(_ => Console.WriteLine(StatusReporter.Version));
-var root = new RootCommand("An overlay network agent for container hosts: joins a flannel cluster, one node at a time.")
+// Not a RootCommand: that is called what the file is, and a file called "agent" would be two commands of one name.
+var root = new Command("accelerated", "An overlay network agent for container hosts: joins a flannel cluster, one node at a time.")
 {
     new Command("agent", "Run the agent (accelerated agent --help lists its flags). A bare accelerated --FLAG… does the same."),
     StatusCommand.Create(),
@@ -27,6 +29,7 @@ var root = new RootCommand("An overlay network agent for container hosts: joins 
     DockerOptsCommand.Create(),
     new Command("cleanup", "Remove what the agent has made on this host (accelerated cleanup --help)."),
     version,
+    new HelpOption(),
 };
 var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
 var code = await parsed.InvokeAsync().ConfigureAwait(false);

@@ -48,8 +48,12 @@ internal sealed class SoakLab(NetworkLab lab)
         await lab.WaitRoutesAsync(cancel: cancel);
     }
 
-    /// <summary>The key of a node's subnet.</summary>
-    public static string KeyOf(LabNode node) => KeyOf(node.Subnet().Subnet.ToString());
+    /// <summary>The key of a node's subnet. That its file is missing may be another fault's doing: it comes back.</summary>
+    public static async Task<string> KeyOfAsync(LabNode node, CancellationToken cancel)
+    {
+        await Wait.UntilAsync("subnet.env", () => Task.FromResult(File.Exists(node.SubnetFile)), explain: node.LogTail, cancel: cancel);
+        return KeyOf(node.Subnet().Subnet.ToString());
+    }
 
     /// <summary>The key of a subnet such as <c>10.5.60.0/24</c>.</summary>
     public static string KeyOf(string subnet) => $"{LabEtcd.Prefix}/subnets/{subnet.Replace('/', '-')}";

@@ -30,7 +30,7 @@ internal sealed class OwnLeaseDeleted(SoakLab lab, LabNode node) : OwnLeaseTaken
     /// <inheritdoc/>
     public override async Task<string> DoAsync(Random random, CancellationToken cancel)
     {
-        var key = SoakLab.KeyOf(Node!);
+        var key = await SoakLab.KeyOfAsync(Node!, cancel);
         await Soak.Lab.Etcd.CtlAsync("del", key);
         return key;
     }
@@ -45,7 +45,8 @@ internal sealed class OwnLeaseRevoked(SoakLab lab, LabNode node) : OwnLeaseTaken
     /// <inheritdoc/>
     public override async Task<string> DoAsync(Random random, CancellationToken cancel)
     {
-        var own = (await Soak.Lab.Etcd.ListAsync(cancel: cancel)).SingleOrDefault(k => k.Key == SoakLab.KeyOf(Node!));
+        var key = await SoakLab.KeyOfAsync(Node!, cancel);
+        var own = (await Soak.Lab.Etcd.ListAsync(cancel: cancel)).SingleOrDefault(k => k.Key == key);
         if (own is not { LeaseId: not 0 })
             return "it has none at the moment";
         await Soak.Lab.Etcd.CtlAsync("lease", "revoke", $"{own.LeaseId:x}");
@@ -70,10 +71,11 @@ internal sealed class OwnLeaseOverwritten(SoakLab lab, LabNode node) : OwnLeaseT
     {
         var value = SoakLab.LeaseValue(Node!.Address.ToString(), $"02:00:00:00:03:{random.Next(10, 99)}");
         // Without a TTL it would be a reservation, and stay one.
-        var held = (await Soak.Lab.Etcd.ListAsync(cancel: cancel)).Any(k => k.Key == SoakLab.KeyOf(Node) && k.LeaseId != 0);
+        var key = await SoakLab.KeyOfAsync(Node, cancel);
+        var held = (await Soak.Lab.Etcd.ListAsync(cancel: cancel)).Any(k => k.Key == key && k.LeaseId != 0);
         if (!held)
             return "it has none at the moment";
-        await Soak.Lab.Etcd.CtlAsync(["put", "--ignore-lease", SoakLab.KeyOf(Node)], value, cancel);
+        await Soak.Lab.Etcd.CtlAsync(["put", "--ignore-lease", key], value, cancel);
         return value;
     }
 }
