@@ -21,6 +21,10 @@ FORCE ?= 0
 MINUTES ?= 10
 SEED ?=
 
+# Of the package: make package PACKAGE_VERSION=0.1.0+1; make install DESTDIR=/tmp/tree
+PACKAGE_VERSION ?= $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
+DESTDIR ?=
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -57,7 +61,7 @@ LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 SOAK_INPUTS := $(LAB_INPUTS) $(shell find tests/Soak -type f)
 
-.PHONY: help deps build test test-faults faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean
+.PHONY: help deps build install package test test-systemd test-faults faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +89,10 @@ help: ## list the targets and variables
 	@printf '  %-14s %s\n' \
 		'MINUTES=10' 'how long faults are made' \
 		'SEED=' 'makes the same faults in the same order again; else another one each time, which is printed'
+	@printf 'Variables of package and install:\n'
+	@printf '  %-14s %s\n' \
+		'PACKAGE_VERSION=' 'another than that of Directory.Build.props' \
+		'DESTDIR=' 'where install puts everything'
 	@printf 'Variable of test:\n  %-14s %s\n' 'FILTER=' 'only tests whose full name contains this'
 
 deps: ## install what the demo and the tests need, nothing that starts a daemon
@@ -113,8 +121,17 @@ artifacts/soak.built: $(SOAK_INPUTS)
 	@$(call quietly,dotnet build tests/Soak --configuration Release --verbosity quiet)
 	@touch $@
 
+install: artifacts/accelerated ## put the agent and what belongs to it below DESTDIR (empty: this machine)
+	@scripts/install.sh $(call quote,$(DESTDIR)) $(call quote,$(PACKAGE_VERSION))
+
+package: artifacts/accelerated ## make artifacts/accelerated_VERSION_amd64.deb
+	@VERSION=$(call quote,$(PACKAGE_VERSION)) scripts/package.sh
+
 test: deps build ## run all tests; the last line sums them up (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) scripts/test.sh
+
+test-systemd: deps build ## run the tests of service and package on machines with a real systemd (FILTER=words for some)
+	@FILTER=$(call quote,$(FILTER)) NAMESPACE=Accelerated.System.Tests.Systemd scripts/test.sh tests/System.Tests
 
 test-faults: deps build ## run every fault scenario, those of minutes too; times in artifacts/faults (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) SCENARIOS=all scripts/test.sh tests/System.Tests

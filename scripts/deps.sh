@@ -2,8 +2,9 @@
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
 #   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, firewalld, clang and
-#                           libbpf's headers; etcd under artifacts/tools, 3.4 and 3.5 under artifacts/tools/etcd; libfaketime under
-#                           artifacts/tools/faketime; Docker 20.10 and the latest under artifacts/tools/docker
+#                           libbpf's headers, debootstrap, systemd-nspawn, lintian; etcd under artifacts/tools, 3.4 and 3.5 under artifacts/tools/etcd; libfaketime under
+#                           artifacts/tools/faketime; Docker 20.10 and the latest under artifacts/tools/docker; a small Debian with
+#                           systemd under artifacts/tools/node
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -13,7 +14,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
 lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool
     iptables-nft:iptables iptables-legacy:iptables ipset:ipset curl:curl conntrack:conntrack ethtool:ethtool sockperf:sockperf
-    dbus-daemon:dbus-daemon busctl:systemd firewalld:firewalld)
+    dbus-daemon:dbus-daemon busctl:systemd firewalld:firewalld
+    debootstrap:debootstrap systemd-nspawn:systemd-container dpkg-deb:dpkg lintian:lintian)
 lint_tools=(clang-format:clang-format)
 tools_dir=artifacts/tools
 docker_dir=$tools_dir/docker
@@ -195,7 +197,10 @@ if [[ $group == lab ]] && ! has_docker; then want_docker=yes; fi
 want_fault_tools=no
 if [[ $group == lab ]] && ! has_fault_tools; then want_fault_tools=yes; fi
 
-if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no && $want_fault_tools == no ]]; then
+want_node=no
+if [[ $group == lab ]] && ! scripts/node-tree.sh --check; then want_node=yes; fi
+
+if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no && $want_fault_tools == no && $want_node == no ]]; then
     exit 0
 fi
 
@@ -204,7 +209,8 @@ if ! command -v apt-get >/dev/null; then
         "${packages[*]:+  packages (Debian names): ${packages[*]}}" \
         "$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")" \
         "$([[ $want_docker == no ]] || echo "  Docker 20.10 with containerd, runc and a static busybox, unpacked into $docker_dir/20.10, and Docker 28 or later into $docker_dir/latest")" \
-        "$([[ $want_fault_tools == no ]] || echo "  etcd and etcdctl 3.4 and 3.5, unpacked into $etcd_dir/3.4 and $etcd_dir/3.5, and libfaketime into $tools_dir/faketime")"
+        "$([[ $want_fault_tools == no ]] || echo "  etcd and etcdctl 3.4 and 3.5, unpacked into $etcd_dir/3.4 and $etcd_dir/3.5, and libfaketime into $tools_dir/faketime")" \
+        "$([[ $want_node == no ]] || echo "  debootstrap, with which scripts/node-tree.sh makes $tools_dir/node")"
 fi
 
 if [[ ${#packages[@]} -gt 0 || $want_etcd == yes ]]; then
@@ -215,3 +221,4 @@ if [[ ${#packages[@]} -gt 0 ]]; then install_packages "${packages[@]}"; fi
 if [[ $want_etcd == yes ]]; then unpack_etcd; fi
 if [[ $want_docker == yes ]]; then unpack_docker; fi
 if [[ $want_fault_tools == yes ]]; then unpack_fault_tools; fi
+if [[ $want_node == yes ]]; then as_root scripts/node-tree.sh; fi

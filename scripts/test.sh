@@ -5,6 +5,7 @@
 #   scripts/test.sh --count DIRECTORY                       only sums the reports DIRECTORY/*.xml
 #
 #   FILTER=words    only tests whose full name matches *words*
+#   NAMESPACE=NAME  only the tests of this namespace
 #   SCENARIOS=all   only the fault scenarios, and also those that take minutes, which are left out otherwise
 #   CI=true         a skipped test is a failure
 #
@@ -95,6 +96,7 @@ for project in "${projects[@]}"; do
     fi
     command=(dotnet test --project "$project" --no-build --no-progress --results-directory "$run" --report-xunit --report-xunit-filename "$name.xml")
     if [[ -n ${FILTER:-} ]]; then command+=(--filter-method "*$FILTER*"); fi
+    if [[ -n ${NAMESPACE:-} ]]; then command+=(--filter-namespace "$NAMESPACE"); fi
     if [[ ${SCENARIOS:-} == all ]]; then
         command+=(--filter-namespace 'Accelerated.System.Tests.Faults')
     else

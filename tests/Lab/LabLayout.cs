@@ -11,6 +11,7 @@ namespace Accelerated.Lab;
 public sealed partial record LabLayout(string Name, LabLink Link = LabLink.Switch)
 {
     private const int EtcdHostNumber = 250;
+    private const int FirstMachineNumber = 200;
 
     /// <summary>The length of the underlay's prefixes, in bits.</summary>
     public const int UnderlayPrefixLength = 24;
@@ -56,6 +57,15 @@ public sealed partial record LabLayout(string Name, LabLink Link = LabLink.Switc
 
     /// <summary>The directory with <c>subnet.env</c>, <c>agent.log</c>, <c>agent.pid</c> and <c>agent.sock</c> of a node.</summary>
     public string NodeDirectory(int node) => $"{RunDirectory}/node{node}";
+
+    /// <summary>The name of a machine with a systemd of its own, counted from 1: its host name, and that of its cgroup.</summary>
+    public string MachineName(int machine) => $"{Name}-machine{machine}";
+
+    /// <summary>A machine's file system, its layers and its console.</summary>
+    public string MachineDirectory(int machine) => $"{RunDirectory}/machine{machine}";
+
+    /// <summary>The address of a machine's <c>host0</c>.</summary>
+    public static IPAddress MachineAddress(int machine) => NodeAddress(FirstMachineNumber + machine);
 
     /// <summary>The address of a node's <c>eth0</c>.</summary>
     public static IPAddress NodeAddress(int node) => IPAddress.Parse($"192.0.2.{node}");

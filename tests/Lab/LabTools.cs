@@ -27,6 +27,13 @@ public static class LabTools
             ? Directory.EnumerateFiles(folder, "libfaketimeMT.so.1", SearchOption.AllDirectories).Single()
             : throw new LabException("there is no libfaketime in artifacts/tools/faketime: run 'make deps'");
 
+    /// <summary>The small Debian that machines boot from.</summary>
+    /// <exception cref="LabException">It is not there.</exception>
+    public static string NodeTree() =>
+        Repository is not null && Path.Combine(Repository, "artifacts/tools/node/tree") is var tree && Directory.Exists(tree)
+            ? tree
+            : throw new LabException("there is no tree in artifacts/tools/node: run 'make deps'");
+
     /// <summary>A version of Docker, unpacked: the folder below which its <c>usr/sbin/dockerd</c> is.</summary>
     /// <param name="version"><c>20.10</c>, which has containerd, runc and busybox beside it, or <c>latest</c>.</param>
     /// <exception cref="LabException">There is none.</exception>

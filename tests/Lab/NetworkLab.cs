@@ -93,7 +93,7 @@ public sealed class NetworkLab : IAsyncDisposable
         return await new Wreckage(new LabLayout(name)).RemoveAsync();
     }
 
-    /// <summary>What there is of a lab on this machine, one line each: namespaces, processes, mounts, its directory.</summary>
+    /// <summary>What there is of a lab on this machine, one line each: namespaces, processes, mounts, cgroups, its directory.</summary>
     public static async Task<IReadOnlyList<string>> TracesAsync(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -104,9 +104,13 @@ public sealed class NetworkLab : IAsyncDisposable
             .. wreckage.Namespaces().Select(ns => $"namespace {ns}"),
             .. (await wreckage.ProcessesAsync()).Select(pid => $"process {pid}"),
             .. wreckage.Mounts().Select(mount => $"mount {mount}"),
+            .. new MachineCgroups(layout).Folders().Select(folder => $"cgroup {folder}"),
             .. Directory.Exists(layout.RunDirectory) ? (string[])[$"directory {layout.RunDirectory}"] : [],
         ];
     }
+
+    /// <summary>Runs commands in this lab's name.</summary>
+    internal LabCommands Commands => _commands;
 
     /// <summary>A host, counted from 1.</summary>
     public LabNode Node(int number) => Nodes[number - 1];

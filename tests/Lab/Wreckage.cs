@@ -59,6 +59,7 @@ internal sealed partial class Wreckage(LabLayout layout)
             return false;
         });
 
+        any |= await new MachineCgroups(layout).RemoveAsync();
         foreach (var mount in Mounts())
         {
             any = true;

@@ -1,0 +1,5 @@
+namespace Accelerated.System.Tests.Systemd;
+
+/// <summary>All tests that share the machines.</summary>
+[CollectionDefinition(MachineTest.Name)]
+public sealed class MachineCollection : ICollectionFixture<Machines>;
