@@ -19,6 +19,7 @@ put 0644 packaging/network/accelerated.link /lib/systemd/network/70-accelerated.
 put 0644 packaging/network/accelerated.network /lib/systemd/network/70-accelerated.network
 put 0644 packaging/network/NetworkManager.conf /usr/lib/NetworkManager/conf.d/50-accelerated.conf
 put 0644 packaging/network/sysctl.conf /usr/lib/sysctl.d/50-accelerated.conf
+put 0644 packaging/dbus/org.accelerated.Agent1.conf /usr/share/dbus-1/system.d/org.accelerated.Agent1.conf
 put 0644 packaging/bash-completion /usr/share/bash-completion/completions/accelerated
 put 0644 packaging/systemd/docker-ce.conf /usr/share/doc/accelerated/examples/docker-ce.conf
 for page in install operations flags from-flannel; do

@@ -1,0 +1,61 @@
+using Accelerated.Lab;
+
+namespace Accelerated.System.Tests.Systemd;
+
+/// <summary>The agent on the system bus of a machine, with the policy and the hardening of the package.</summary>
+[Collection(Name)]
+public sealed class BusTests(Machines machines, ITestOutputHelper output) : MachineTest(machines, output)
+{
+    private const string BusName = "org.accelerated.Agent1";
+    private const string Path = "/org/accelerated/Agent1/default";
+
+    [Fact]
+    public async Task Object_OnTheSystemBus_IsReadByEverybodyAndCalledByRootAlone()
+    {
+        await WaitReadyAsync(One);
+        await One.WaitAsync("Ready", async () => (await GetAsync("Ready")).Trim() == "b true", cancel: Cancel);
+
+        Assert.Equal("u 2", (await GetAsync("Peers")).Trim());
+        Assert.Equal("s \"bpf\"", (await GetAsync("Datapath")).Trim());
+        Assert.Equal("b true", (await One.RunAsync("runuser", "-u", "nobody", "--", "busctl", "get-property", BusName, Path, BusName, "EtcdConnected")).Trim());
+        var refused = await One.ExecAsync("runuser", "-u", "nobody", "--", "busctl", "call", BusName, Path, BusName, "Reconcile");
+        Assert.NotEqual(0, refused.ExitCode);
+        Assert.Contains("denied", refused.Stderr, StringComparison.OrdinalIgnoreCase);
+        await One.RunAsync("busctl", "call", BusName, Path, BusName, "Reconcile");
+    }
+
+    [Fact]
+    public async Task NetworkManager_WithoutThePackagesSetting_IsToldToLeaveTheDeviceAlone()
+    {
+        await WaitReadyAsync(One);
+        // A file of the same name in /etc takes the place of the package's.
+        await One.ShellAsync("mkdir -p /etc/NetworkManager/conf.d; : >/etc/NetworkManager/conf.d/50-accelerated.conf");
+        try
+        {
+            await One.RunAsync("systemctl", "start", "NetworkManager");
+
+            await One.WaitAsync("a device that is left alone", async () => (await One.RunAsync("nmcli", "--terse", "--fields", "DEVICE,STATE", "device")).Split('\n').Contains("flannel.1:unmanaged"), cancel: Cancel);
+            await One.WaitAsync("word of it", async () => (await One.JournalTailAsync()).Contains("NetworkManager leaves flannel.1 alone", StringComparison.Ordinal), cancel: Cancel);
+        }
+        finally
+        {
+            await One.ShellAsync("systemctl stop NetworkManager; rm -r /etc/NetworkManager/conf.d/50-accelerated.conf");
+        }
+
+        Assert.True(await One.PingAsync(Machines.Far));
+    }
+
+    [Fact]
+    public async Task Bus_StartedAgain_HasTheAgentBack()
+    {
+        await WaitReadyAsync(One);
+        var process = await ProcessAsync(One);
+
+        await One.RunAsync("systemctl", "restart", "dbus");
+
+        await One.WaitAsync("Ready", async () => (await GetAsync("Ready")).Trim() == "b true", cancel: Cancel);
+        Assert.Equal(process, await ProcessAsync(One));
+    }
+
+    private async Task<string> GetAsync(string property) => (await One.ExecAsync("busctl", "get-property", BusName, Path, BusName, property)).Stdout;
+}
