@@ -61,7 +61,7 @@ LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 SOAK_INPUTS := $(LAB_INPUTS) $(shell find tests/Soak -type f)
 
-.PHONY: help deps build install package test test-systemd test-faults faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean
+.PHONY: help deps build install package test test-systemd test-faults faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean vagrant-box vagrant-up vagrant-test vagrant-down test-vagrant
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -161,6 +161,26 @@ bench-idle: deps build artifacts/bench.built ## measure what an agent costs that
 
 soak: deps build artifacts/soak.built ## faults at random while containers talk, then every node is as a fresh one; report in artifacts/soak
 	@$(RUN_SOAK) --lab $(call quote,$(SOAK_LAB)) --minutes $(call quote,$(MINUTES)) --seed $(call quote,$(SEED))
+
+vagrant-box: ## make a box for Vagrant from Debian packages, where none can be fetched
+	@scripts/deps.sh vagrant
+	@$(SUDO) scripts/vagrant-box.sh
+
+vagrant-up: package ## a cluster of virtual machines with the package installed (vagrant/; NODES=2)
+	@scripts/deps.sh vagrant
+	@NODES=$(call quote,$(NODES)) scripts/vagrant.sh run vagrant up --no-tty --no-parallel
+
+vagrant-test: ## show from outside that the cluster works, over a reboot and with a mixed pair
+	@NODES=$(call quote,$(NODES)) scripts/vagrant.sh run ./smoke.sh
+
+vagrant-down: ## remove the cluster
+	@NODES=$(call quote,$(NODES)) scripts/vagrant.sh run vagrant destroy --force --no-tty
+	@scripts/vagrant.sh stop
+
+test-vagrant: ## check the Vagrantfile, then box, cluster, test and removal
+	@scripts/deps.sh vagrant
+	@scripts/vagrant.sh run vagrant validate
+	@$(MAKE) --no-print-directory vagrant-box vagrant-up vagrant-test vagrant-down
 
 lint: ## formatting, analyzers, lock files, whitespace; changes nothing
 	@scripts/lint.sh

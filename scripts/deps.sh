@@ -6,6 +6,7 @@
 #                           artifacts/tools/faketime; Docker 20.10 and the latest under artifacts/tools/docker; a small Debian with
 #                           systemd under artifacts/tools/node
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
+#   scripts/deps.sh vagrant Vagrant, libvirt and QEMU, for the cluster of virtual machines
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
 set -euo pipefail
@@ -17,6 +18,9 @@ lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:ipe
     dbus-daemon:dbus-daemon busctl:systemd firewalld:firewalld
     debootstrap:debootstrap systemd-nspawn:systemd-container dpkg-deb:dpkg lintian:lintian)
 lint_tools=(clang-format:clang-format)
+# libvirtd's package starts it elsewhere; here nothing does (policy-rc.d), and scripts/vagrant.sh starts one of its own.
+vagrant_tools=(vagrant:vagrant virsh:libvirt-clients libvirtd:libvirt-daemon-system dnsmasq:dnsmasq-base extlinux:extlinux
+    qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils debootstrap:debootstrap rsync:rsync mkfs.ext4:e2fsprogs ssh:openssh-client)
 tools_dir=artifacts/tools
 docker_dir=$tools_dir/docker
 etcd_dir=$tools_dir/etcd
@@ -187,8 +191,13 @@ lab)
     has_library libbpf.so.1 || packages+=(libbpf1)
     [[ -e /usr/include/bpf/bpf_helpers.h && -e /usr/include/linux/bpf.h ]] || packages+=(libbpf-dev linux-libc-dev)
     ;;
+vagrant)
+    mapfile -t packages < <(missing_packages "${vagrant_tools[@]}" | sort -u)
+    [[ -e /usr/lib/SYSLINUX/mbr.bin ]] || packages+=(syslinux-common)
+    dpkg-query --show vagrant-libvirt >/dev/null 2>&1 || packages+=(vagrant-libvirt)
+    ;;
 lint) mapfile -t packages < <(missing_packages "${lint_tools[@]}") ;;
-*) die "unknown group '$group': use no argument, or 'lint'" ;;
+*) die "unknown group '$group': use no argument, 'lint' or 'vagrant'" ;;
 esac
 want_etcd=no
 if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi

@@ -30,7 +30,7 @@ until_so() {
 
 is_well() { on "$1" 'sudo accelerated status' | grep -q '^ok'; }
 address_of() { on "$1" "sudo docker inspect --format '{{.NetworkSettings.IPAddress}}' web"; }
-reaches() { [[ $(on "$1" "sudo docker exec web wget -q -O - -T 5 http://$2/") != '' ]]; }
+reaches() { [[ $(on "$1" "sudo docker exec web timeout 5 wget -q -O - http://$2/") != '' ]]; }
 
 # Containers of both nodes reach each other, both ways, and every packet arrives.
 talk() {

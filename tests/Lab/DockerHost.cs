@@ -59,6 +59,10 @@ public sealed class DockerHost : IAsyncDisposable
     /// <summary>Runs <c>docker</c>.</summary>
     public Task<CommandResult> ExecAsync(params string[] command) => _node.ExecAsync([.. Path, "docker", "-H", Socket, .. command]);
 
+    /// <summary>Runs lines of shell in which <c>docker</c> is this one.</summary>
+    /// <exception cref="LabException">One failed.</exception>
+    public async Task<string> ShellAsync(string script) => (await _node.ExecAsync([.. Path, $"DOCKER_HOST={Socket}", "sh", "-eu", "-c", script])).OrThrow().Stdout.Trim();
+
     /// <summary>
     /// Starts a container that serves <c>hello from NAME</c> over HTTP at port 80, now and whenever dockerd starts; gives its address.
     /// </summary>
@@ -76,7 +80,7 @@ public sealed class DockerHost : IAsyncDisposable
 
     /// <summary>A container's address, which may be another one after each start.</summary>
     public async Task<IPAddress> AddressAsync(string name) =>
-        IPAddress.Parse(await RunAsync("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name));
+        IPAddress.Parse(await RunAsync("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name));
 
     /// <summary>Whether a container runs.</summary>
     public async Task<bool> IsRunningAsync(string name) => await RunAsync("inspect", "-f", "{{.State.Running}}", name) == "true";

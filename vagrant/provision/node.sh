@@ -36,7 +36,7 @@ if ! docker image inspect busybox:local >/dev/null 2>&1; then
     tree=$(mktemp -d)
     mkdir -p "$tree/bin" "$tree/etc" "$tree/www"
     cp "$(command -v busybox)" "$tree/bin/busybox"
-    for tool in sh ping ip wget httpd hostname sleep; do ln -s busybox "$tree/bin/$tool"; done
+    for tool in sh ping ip wget httpd hostname sleep timeout; do ln -s busybox "$tree/bin/$tool"; done
     tar -C "$tree" -c . | docker import - busybox:local >/dev/null
     rm -rf "$tree"
 fi

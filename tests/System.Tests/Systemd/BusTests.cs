@@ -3,7 +3,6 @@ using Accelerated.Lab;
 namespace Accelerated.System.Tests.Systemd;
 
 /// <summary>The agent on the system bus of a machine, with the policy and the hardening of the package.</summary>
-[Collection(Name)]
 public sealed class BusTests(Machines machines, ITestOutputHelper output) : MachineTest(machines, output)
 {
     private const string BusName = "org.accelerated.Agent1";
@@ -29,7 +28,11 @@ public sealed class BusTests(Machines machines, ITestOutputHelper output) : Mach
     {
         await WaitReadyAsync(One);
         // A file of the same name in /etc takes the place of the package's.
-        await One.ShellAsync("mkdir -p /etc/NetworkManager/conf.d; : >/etc/NetworkManager/conf.d/50-accelerated.conf");
+        await One.ShellAsync("""
+            mkdir -p /etc/NetworkManager/conf.d /run/NetworkManager/conf.d
+            : >/etc/NetworkManager/conf.d/50-accelerated.conf
+            printf '[keyfile]\nunmanaged-devices=interface-name:host0\n' >/run/NetworkManager/conf.d/host0.conf
+            """);
         try
         {
             await One.RunAsync("systemctl", "start", "NetworkManager");
