@@ -7,9 +7,9 @@ namespace Accelerated.Lab;
 
 /// <summary>
 /// A host of the lab with a real systemd: a small Debian in systemd-nspawn, its <c>host0</c> on the lab's switch. What is written to its disk
-/// stays over a reboot, /run and the BPF file system do not. The lab takes it down with everything else.
+/// stays over a reboot, /run and the BPF file system do not. Disposing pulls the plug; what is left the lab takes down with everything else.
 /// </summary>
-public sealed class SystemdMachine
+public sealed class SystemdMachine : IAsyncDisposable
 {
     // What nspawn ends with when the machine wants to reboot.
     private const int RebootCode = 133;
@@ -159,8 +159,20 @@ public sealed class SystemdMachine
         await Wait.UntilAsync($"the end of {Name}", () => !_nspawn!.IsRunning, BootLimit, () => LogFiles.Tail($"{Folder}/console.log"), cancel);
         if (_nspawn!.ExitCode != RebootCode)
             throw new LabException($"{Name} ended with {_nspawn.ExitCode} where a reboot was asked for\n{LogFiles.Tail($"{Folder}/console.log")}");
+        await _nspawn.DisposeAsync();
         await _lab.Commands.RunAsync(["umount", BpfFolder], cancel: cancel);
         await StartAsync(cancel);
+    }
+
+    /// <summary>Kills its init, and with that everything in it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_nspawn is null)
+            return;
+        // nspawn itself last: without it nobody would end the init.
+        if (_nspawn.IsRunning && _leader != 0)
+            await _lab.Commands.SignalAsync("KILL", _leader);
+        await _nspawn.DisposeAsync();
     }
 
     /// <summary>The end of its journal, for errors.</summary>

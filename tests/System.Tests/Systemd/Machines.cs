@@ -60,6 +60,7 @@ public sealed class Machines : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await Task.WhenAll(_all.Select(machine => machine.DisposeAsync().AsTask()));
         if (_lab is not null)
             await _lab.DisposeAsync();
     }

@@ -71,6 +71,36 @@ public sealed class ServiceTests(Machines machines, ITestOutputHelper output) : 
         Assert.Equal(0, (await ping.StopAsync()).Lost);
     }
 
+    /// <summary>
+    /// Where the loop keeps what it knows there is a pipe that nobody reads: it waits for ever, and the rest of the agent is well.
+    /// </summary>
+    [Fact]
+    public async Task Loop_HangsWhileTheRestLives_TheWatchdogStartsTheServiceAgain()
+    {
+        const string peer = "10.5.251.0-24";
+        await using var quick = await Machines.WithAsync(One, $"[Service]\nWatchdogSec={WatchdogSeconds}s");
+        await WaitReadyAsync(One);
+        var (restarts, process) = (await RestartsAsync(One), await ProcessAsync(One));
+        await One.RunAsync("mkfifo", $"/var/lib/accelerated/default.state.{process}.tmp");
+        try
+        {
+            await Machines.Lab.Etcd.CtlAsync(
+                "put", $"{LabEtcd.Prefix}/subnets/{peer}", """{"PublicIP":"192.0.2.98","BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:62"}}""");
+            await One.WaitAsync("an answer of an agent whose loop hangs", async () =>
+                (await One.RunAsync("ip", "route", "show", "10.5.251.0/24")).Length > 0 && await One.StatusAsync() is not null, cancel: Cancel);
+
+            await One.WaitAsync("another process", async () => await RestartsAsync(One) > restarts, TimeSpan.FromSeconds(3 * WatchdogSeconds), Cancel);
+        }
+        finally
+        {
+            await One.ShellAsync("rm -f /var/lib/accelerated/*.tmp");
+            await Machines.Lab.Etcd.CtlAsync("del", $"{LabEtcd.Prefix}/subnets/{peer}");
+        }
+
+        await WaitReadyAsync(One);
+        Assert.True(await One.PingAsync(Machines.Far));
+    }
+
     /// <summary>A pass each hour, lane 2 closed, so that nothing but the watchdog wakes the loop.</summary>
     [Fact]
     public async Task Service_HasNothingToDo_IsNoHungOne()
