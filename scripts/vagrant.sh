@@ -90,11 +90,11 @@ run)
         export BOX=accelerated
     fi
     enter=()
-    if is_running; then
+    if is_running || ! has_provider; then
+        is_running || start_own
         enter=(nsenter "--target=$(<"$pid_file")" --net --mount)
-    elif ! has_provider; then
-        start_own
-        enter=(nsenter "--target=$(<"$pid_file")" --net --mount)
+        # A virtual machine in a virtual machine: KVM may be there and fail half-way.
+        if systemd-detect-virt --quiet --vm; then export EMULATE=${EMULATE:-1}; fi
     fi
     if [[ ${BOX:-} == accelerated ]] && [[ ! -e $VAGRANT_HOME/added || $box -nt $VAGRANT_HOME/added ]]; then
         "${enter[@]}" vagrant box add --force --name accelerated "$box" >&2

@@ -15,8 +15,11 @@ die() {
     exit 1
 }
 
-# Runs a command line on a machine.
-on() { vagrant ssh --no-tty "$1" --command "$2" -- -o LogLevel=ERROR </dev/null | tr -d '\r'; }
+# Runs a command line on a machine. By ssh itself: vagrant takes seconds to start.
+config=$(mktemp)
+trap 'rm -f "$config"' EXIT
+vagrant ssh-config >"$config"
+on() { ssh -F "$config" -o LogLevel=ERROR -o ConnectTimeout=5 "$1" "$2" </dev/null; }
 
 # Tries until it succeeds, for as long as patience lasts: emulated machines take their time.
 until_so() {
