@@ -3,8 +3,8 @@
 #
 #   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, firewalld, clang and
 #                           libbpf's headers, debootstrap, systemd-nspawn, lintian; etcd under artifacts/tools, 3.4 and 3.5 under artifacts/tools/etcd; libfaketime under
-#                           artifacts/tools/faketime; Docker 20.10 and the latest under artifacts/tools/docker; a small Debian with
-#                           systemd under artifacts/tools/node
+#                           artifacts/tools/faketime; Docker 20.10 with containerd, and the latest, under artifacts/tools/docker; CNI plugins 1.1
+#                           and the latest under artifacts/tools/cni; a small Debian with systemd under artifacts/tools/node
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
 #   scripts/deps.sh vagrant Vagrant, libvirt and QEMU, for the cluster of virtual machines
 #
@@ -23,6 +23,7 @@ vagrant_tools=(vagrant:vagrant virsh:libvirt-clients libvirtd:libvirt-daemon-sys
     qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils debootstrap:debootstrap rsync:rsync mkfs.ext4:e2fsprogs ssh:openssh-client)
 tools_dir=artifacts/tools
 docker_dir=$tools_dir/docker
+cni_dir=$tools_dir/cni
 etcd_dir=$tools_dir/etcd
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 policy=/usr/sbin/policy-rc.d
@@ -59,6 +60,10 @@ has_etcd() {
 
 has_docker() {
     [[ -x $docker_dir/20.10/usr/sbin/dockerd && -x $docker_dir/latest/usr/sbin/dockerd && -x $docker_dir/20.10/bin/busybox ]]
+}
+
+has_cni() {
+    [[ -x $cni_dir/1.1/usr/lib/cni/bridge && -x $cni_dir/latest/usr/lib/cni/bridge ]]
 }
 
 has_fault_tools() {
@@ -174,6 +179,12 @@ unpack_docker() {
     [[ -x $docker_dir/latest/usr/sbin/dockerd ]] || unpack_from "$docker_dir/latest" sid docker.io
 }
 
+# Debian 12's, which an operator has, and newer ones that speak CNI 1.1. Unpacked, because the package brings a DHCP service.
+unpack_cni() {
+    [[ -x $cni_dir/1.1/usr/lib/cni/bridge ]] || unpack_from "$cni_dir/1.1" bookworm containernetworking-plugins
+    [[ -x $cni_dir/latest/usr/lib/cni/bridge ]] || unpack_from "$cni_dir/latest" sid containernetworking-plugins
+}
+
 # The versions the fault scenarios name, and the library that shows one process another clock.
 unpack_fault_tools() {
     [[ -x $etcd_dir/3.4/usr/bin/etcd ]] || unpack_from "$etcd_dir/3.4" bookworm etcd-server etcd-client
@@ -203,13 +214,15 @@ want_etcd=no
 if [[ $group == lab ]] && ! has_etcd; then want_etcd=yes; fi
 want_docker=no
 if [[ $group == lab ]] && ! has_docker; then want_docker=yes; fi
+want_cni=no
+if [[ $group == lab ]] && ! has_cni; then want_cni=yes; fi
 want_fault_tools=no
 if [[ $group == lab ]] && ! has_fault_tools; then want_fault_tools=yes; fi
 
 want_node=no
 if [[ $group == lab ]] && ! scripts/node-tree.sh --check; then want_node=yes; fi
 
-if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no && $want_fault_tools == no && $want_node == no ]]; then
+if [[ ${#packages[@]} -eq 0 && $want_etcd == no && $want_docker == no && $want_cni == no && $want_fault_tools == no && $want_node == no ]]; then
     exit 0
 fi
 
@@ -218,6 +231,7 @@ if ! command -v apt-get >/dev/null; then
         "${packages[*]:+  packages (Debian names): ${packages[*]}}" \
         "$([[ $want_etcd == no ]] || echo "  etcd and etcdctl 3.4 or later, on the PATH or named by ACCELERATED_ETCD and ACCELERATED_ETCDCTL")" \
         "$([[ $want_docker == no ]] || echo "  Docker 20.10 with containerd, runc and a static busybox, unpacked into $docker_dir/20.10, and Docker 28 or later into $docker_dir/latest")" \
+        "$([[ $want_cni == no ]] || echo "  CNI plugins 1.1 unpacked into $cni_dir/1.1, and 1.6 or later into $cni_dir/latest")" \
         "$([[ $want_fault_tools == no ]] || echo "  etcd and etcdctl 3.4 and 3.5, unpacked into $etcd_dir/3.4 and $etcd_dir/3.5, and libfaketime into $tools_dir/faketime")" \
         "$([[ $want_node == no ]] || echo "  debootstrap, with which scripts/node-tree.sh makes $tools_dir/node")"
 fi
@@ -229,5 +243,6 @@ fi
 if [[ ${#packages[@]} -gt 0 ]]; then install_packages "${packages[@]}"; fi
 if [[ $want_etcd == yes ]]; then unpack_etcd; fi
 if [[ $want_docker == yes ]]; then unpack_docker; fi
+if [[ $want_cni == yes ]]; then unpack_cni; fi
 if [[ $want_fault_tools == yes ]]; then unpack_fault_tools; fi
 if [[ $want_node == yes ]]; then as_root scripts/node-tree.sh; fi

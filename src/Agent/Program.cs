@@ -3,7 +3,12 @@ using System.CommandLine.Help;
 using Accelerated.Agent;
 using Accelerated.Agent.Api;
 using Accelerated.Agent.Cli;
+using Accelerated.Agent.Cni;
 using Accelerated.Agent.Node;
+
+// A container waits for this, so nothing else is loaded before it.
+if (CniPlugin.IsCalled(args))
+    return CniPlugin.Run();
 
 // Before anything else: whoever looks at the host's processes can read it until then.
 SecretArguments.Hide(args);

@@ -10,6 +10,13 @@ public static class ProcessArguments
     private const int ArgStart = 48 - 3;
     private const int ArgEnd = 49 - 3;
 
+    /// <summary>The name this process was called by (argv[0]), which is the symbolic link's where it was called through one; empty if there is none.</summary>
+    public static string CalledAs()
+    {
+        var line = File.ReadAllBytes("/proc/self/cmdline");
+        return Encoding.UTF8.GetString(line, 0, Math.Max(Array.IndexOf(line, (byte)0), 0));
+    }
+
     /// <summary>Writes over the end of an argument. The runtime read them long ago, into memory of its own.</summary>
     /// <param name="argument">The whole argument; wherever it stands.</param>
     /// <param name="secret">Its end, which is to go.</param>

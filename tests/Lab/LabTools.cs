@@ -42,6 +42,14 @@ public static class LabTools
             ? Path.GetFullPath(Path.Combine(Path.GetDirectoryName(dockerd)!, "..", ".."))
             : throw new LabException($"there is no Docker {version} in artifacts/tools/docker: run 'make deps'");
 
+    /// <summary>The folder with a version of the CNI project's plugins.</summary>
+    /// <param name="version"><c>1.1</c>, Debian 12's, which speaks CNI 1.0, or <c>latest</c>, which speaks CNI 1.1.</param>
+    /// <exception cref="LabException">There is none.</exception>
+    public static string CniPlugins(string version) =>
+        Find(null, $"artifacts/tools/cni/{version}/usr/lib/cni/bridge", null) is { } bridge
+            ? Path.GetDirectoryName(bridge)!
+            : throw new LabException($"there are no CNI plugins {version} in artifacts/tools/cni: run 'make deps'");
+
     /// <summary>Where logs are kept when a lab goes down in trouble.</summary>
     public static string LogDirectory(string labName) => Path.Combine(Repository ?? Environment.CurrentDirectory, "artifacts", "logs", labName);
 

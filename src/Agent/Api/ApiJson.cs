@@ -8,4 +8,5 @@ namespace Accelerated.Agent.Api;
 [JsonSerializable(typeof(ApiRequest))]
 [JsonSerializable(typeof(ApiError))]
 [JsonSerializable(typeof(DropLine))]
+[JsonSerializable(typeof(LookAnswer))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Accelerated.Agent.Datapath;
+using Accelerated.Agent.Reconcile;
 using Microsoft.Extensions.Logging;
 
 namespace Accelerated.Agent.Api;
@@ -11,7 +12,7 @@ namespace Accelerated.Agent.Api;
 /// connect (0660).
 /// </summary>
 public sealed partial class StatusServer(
-    StatusReporter reporter, IDatapath datapath, NftablesFirewall firewall, TimeProvider time, ILogger<StatusServer> log)
+    StatusReporter reporter, IDatapath datapath, NftablesFirewall firewall, ContainerLook look, TimeProvider time, ILogger<StatusServer> log)
 {
     private const int LongestRequest = 4096;
     private const int Backlog = 16;
@@ -77,7 +78,7 @@ public sealed partial class StatusServer(
                     return;
                 }
 
-                await stream.WriteAsync(Answer(request), limit.Token).ConfigureAwait(false);
+                await stream.WriteAsync(await AnswerAsync(request, limit.Token).ConfigureAwait(false), limit.Token).ConfigureAwait(false);
                 if (end < 0)
                     return;
                 buffer.AsSpan(end + 1, used - end - 1).CopyTo(buffer);
@@ -119,9 +120,12 @@ public sealed partial class StatusServer(
         }
     }
 
-    private byte[] Answer(ApiRequest? request) => Line(request?.Method == "status"
-        ? JsonSerializer.Serialize(reporter.Report(), ApiJson.Default.StatusReport)
-        : JsonSerializer.Serialize(new ApiError("""expected one line of JSON like {"method":"status"}; the methods are: status, drops"""), ApiJson.Default.ApiError));
+    private async Task<byte[]> AnswerAsync(ApiRequest? request, CancellationToken cancellation) => Line(request?.Method switch
+    {
+        "status" => JsonSerializer.Serialize(reporter.Report(), ApiJson.Default.StatusReport),
+        "look" => JsonSerializer.Serialize(new LookAnswer(await look.LookAsync(request.Addresses ?? [], cancellation).ConfigureAwait(false)), ApiJson.Default.LookAnswer),
+        _ => JsonSerializer.Serialize(new ApiError("""expected one line of JSON like {"method":"status"}; the methods are: status, drops, look"""), ApiJson.Default.ApiError),
+    });
 
     private static byte[] Line(string json) => Encoding.UTF8.GetBytes(json + "\n");
 

@@ -115,6 +115,7 @@ internal static class AgentCommand
             .AddSingleton(s => new ForeignChains(options.Instance, s.GetRequiredService<HostRules>(), TimeProvider.System))
             .AddSingleton<PolicyWatch>()
             .AddSingleton<WakeSignal>()
+            .AddSingleton<ContainerLook>()
             .AddSingleton<InputStore>()
             .AddSingleton<EtcdSession>()
             .AddSingleton<LeaseRegistry>()

@@ -20,6 +20,12 @@ public interface IDatapath
     /// <returns>When to call again, or null when there is no need.</returns>
     TimeSpan? Beat();
 
+    /// <summary>Whether the eBPF lanes carry packets now. Safe from any thread.</summary>
+    bool HasLanes { get; }
+
+    /// <summary>The containers that lane 2 knows of, and those it leaves out. As of the latest <see cref="Apply"/>; safe from any thread.</summary>
+    IReadOnlyList<ContainerStatus> Containers { get; }
+
     /// <summary>What was carried so far. Safe from any thread, unlike the rest.</summary>
     DatapathUsage Usage();
 

@@ -31,6 +31,12 @@ public sealed class KernelDatapath(RouteSocket routes, bool usesDevice, TimeProv
     public AcceptMark? Mark => null;
 
     /// <inheritdoc/>
+    public bool HasLanes => false;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ContainerStatus> Containers => [];
+
+    /// <inheritdoc/>
     public DatapathUsage Usage() => DatapathUsage.None;
 
     /// <inheritdoc/>

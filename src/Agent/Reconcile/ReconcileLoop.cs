@@ -37,6 +37,7 @@ public sealed partial class ReconcileLoop(
     /// <summary>The state file costs a flush to disk; in a burst of changes once in this time is enough.</summary>
     private static readonly TimeSpan KeepPause = TimeSpan.FromSeconds(5);
 
+    private readonly WakeSignal _askedAtRest = new();
     private readonly WorkBudget _budget = new(WorkShare, SavedWork);
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
     private DesiredState? _applied;
@@ -62,6 +63,7 @@ public sealed partial class ReconcileLoop(
         // Whoever comes before the loop has taken the request shares it.
         var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var asked = Interlocked.CompareExchange(ref _asked, mine, null) ?? mine;
+        _askedAtRest.Wake();
         wake.Wake();
         return asked.Task;
     }
@@ -86,8 +88,9 @@ public sealed partial class ReconcileLoop(
                 var took = ThreadTime.Used - before;
                 wait = retry is { } due && due < options.ReconcileInterval ? due : options.ReconcileInterval;
                 var rest = _budget.Spend(Stopwatch.GetElapsedTime(0), took);
+                // Events wait for its end; whoever asks for a pass does not, nor the container behind the CNI plugin that asks.
                 if (rest > TimeSpan.Zero)
-                    await Task.Delay(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
+                    await _askedAtRest.WaitAsync(rest < LongestRest ? rest : LongestRest, time, cancellation).ConfigureAwait(false);
             }
         }
         finally

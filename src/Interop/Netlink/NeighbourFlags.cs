@@ -3,6 +3,9 @@ namespace Accelerated.Interop.Netlink;
 /// <summary>Flags of a neighbour or FDB entry (linux/neighbour.h NTF_*).</summary>
 public static class NeighbourFlags
 {
+    /// <summary>In a request: find out the hardware address now, as for a packet that is to be sent.</summary>
+    public const byte Use = 0x01;
+
     /// <summary>The entry is in the device's own table (a vxlan device's FDB).</summary>
     public const byte Self = 0x02;
 

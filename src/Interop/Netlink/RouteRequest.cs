@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Interop.Native;
 
 namespace Accelerated.Interop.Netlink;
@@ -134,6 +135,13 @@ public sealed class RouteRequest
             Nl.NLM_F_CREATE | Nl.NLM_F_REPLACE,
             NeighbourMessages.Encode(neighbour));
     }
+
+    /// <summary>Has the kernel find out who has an address, if it does not know (<c>ip neigh replace ADDR dev IF use</c>).</summary>
+    public static RouteRequest ResolveNeighbour(IPAddress address, int interfaceIndex) => new(
+        $"resolve {address} dev #{interfaceIndex}",
+        Rtnl.RTM_NEWNEIGH,
+        Nl.NLM_F_CREATE,
+        NeighbourMessages.Encode(new Neighbour(interfaceIndex, address, null, 0, NeighbourFlags.Use)));
 
     /// <summary>Removes a neighbour (<c>ip neigh delete ADDR dev IF</c>).</summary>
     /// <remarks>ENOENT succeeds: it is gone. So does ENODEV: the interface went and took it along.</remarks>

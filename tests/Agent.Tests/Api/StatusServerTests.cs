@@ -15,7 +15,7 @@ namespace Accelerated.Agent.Tests.Api;
 /// <summary>The agent's socket as its clients see it, with an agent behind it that has only just started.</summary>
 public sealed class StatusServerTests : IAsyncLifetime
 {
-    private const string BadRequest = """{"error":"expected one line of JSON like {\u0022method\u0022:\u0022status\u0022}; the methods are: status, drops"}""";
+    private const string BadRequest = """{"error":"expected one line of JSON like {\u0022method\u0022:\u0022status\u0022}; the methods are: status, drops, look"}""";
 
     private readonly string _directory = Directory.CreateTempSubdirectory("api-").FullName;
     private readonly CancellationTokenSource _stop = new();
@@ -46,7 +46,7 @@ public sealed class StatusServerTests : IAsyncLifetime
             new ServiceWatchdog(TimeProvider.System), TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
         _serving = new StatusServer(
-            new StatusReporter(options, store, loop, datapath, _firewall), datapath, _firewall, TimeProvider.System, new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
+            new StatusReporter(options, store, loop, datapath, _firewall), datapath, _firewall, new ContainerLook(datapath, store, loop, TimeProvider.System), TimeProvider.System, new LogRecorder<StatusServer>()).RunAsync(_listener, _stop.Token);
         return ValueTask.CompletedTask;
     }
 

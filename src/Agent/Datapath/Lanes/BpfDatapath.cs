@@ -39,7 +39,10 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
     private IReadOnlyList<(string Map, int Capacity, int LeftOut)> _full = [];
 
     /// <inheritdoc/>
-    public string Name => Volatile.Read(ref _unavailable) is null ? "bpf" : kernel.Name;
+    public string Name => HasLanes ? "bpf" : kernel.Name;
+
+    /// <inheritdoc/>
+    public bool HasLanes => Volatile.Read(ref _unavailable) is null;
 
     /// <inheritdoc/>
     public string Reason => Volatile.Read(ref _unavailable) is { } why
@@ -55,20 +58,27 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
     public AcceptMark? Mark => _shortcut.Mark;
 
     /// <inheritdoc/>
+    public IReadOnlyList<ContainerStatus> Containers
+    {
+        get
+        {
+            var view = _shortcut.View;
+            return
+            [
+                .. view.Endpoints.Values.Select(e => new ContainerStatus(e.Address.ToString(), e.PortName, null)),
+                .. view.LeftOut.Select(l => new ContainerStatus(l.Key, null, l.Value)),
+            ];
+        }
+    }
+
+    /// <inheritdoc/>
     public DatapathUsage Usage()
     {
         try
         {
             if (Volatile.Read(ref _program) is not { } program)
                 return DatapathUsage.None;
-            var view = _shortcut.View;
-            return new(
-                LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed),
-                LaneCounts.ReadPeers(program),
-                [
-                    .. view.Endpoints.Values.Select(e => new ContainerStatus(e.Address.ToString(), e.PortName, null)),
-                    .. view.LeftOut.Select(l => new ContainerStatus(l.Key, null, l.Value)),
-                ]);
+            return new(LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed), LaneCounts.ReadPeers(program), Containers);
         }
         catch (Exception e) when (e is ObjectDisposedException or NativeException)
         {
