@@ -1,5 +1,3 @@
-using Accelerated.Lab;
-
 namespace Accelerated.System.Tests.Systemd;
 
 /// <summary>Those who look after a host's interfaces leave the overlay's device alone.</summary>
