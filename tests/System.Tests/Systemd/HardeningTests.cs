@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Accelerated.Lab;
 
 namespace Accelerated.System.Tests.Systemd;
 

@@ -1,5 +1,3 @@
-using Accelerated.Lab;
-
 namespace Accelerated.System.Tests.Systemd;
 
 /// <summary>Those who look after a host's interfaces leave the overlay's device alone.</summary>
@@ -13,7 +11,7 @@ public sealed class NetworkDaemonTests(Machines machines, ITestOutputHelper outp
         await WaitReadyAsync(One);
         var before = await DeviceAsync();
 
-        await One.ShellAsync("networkctl reload; systemctl restart systemd-networkd; networkctl reconfigure host0");
+        await One.RunAsync("systemctl", "restart", "systemd-networkd");
 
         await One.WaitAsync("its view", async () => (await One.RunAsync("networkctl", "list", "--no-legend", "--no-pager", Device)).Contains("unmanaged", StringComparison.Ordinal), cancel: Cancel);
         Assert.Equal(before, await DeviceAsync());
