@@ -1,5 +1,3 @@
-using Accelerated.Interop.Native;
-
 namespace Accelerated.Interop.Systemd;
 
 /// <summary>The message bus, or whoever was asked on it, refused.</summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using Accelerated.Interop.Native;
 
 namespace Accelerated.Interop.Systemd;
 

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Accelerated.Agent.Api;
+using Accelerated.Agent.Bus;
 using Accelerated.Agent.Cli;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Datapath.Foreign;
@@ -42,7 +43,7 @@ public sealed class StatusServerTests : IAsyncLifetime
         _kernel = new KernelWatch(_wake, store, _routes, _firewall, foreign, new PolicyWatch());
         var loop = new ReconcileLoop(
             options, store, _wake, datapath, _firewall, foreign, new SubnetFile(options.SubnetFile),
-            new SubnetChange(options, store, TimeProvider.System, new LogRecorder<SubnetChange>()), new StateFile(_directory, "test"), _routes, _kernel,
+            new SubnetChange(options, store, new UnitRestarter(TimeProvider.System), new LogRecorder<SubnetChange>()), new StateFile(_directory, "test"), _routes, _kernel,
             new ServiceWatchdog(TimeProvider.System), TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
         _serving = new StatusServer(
