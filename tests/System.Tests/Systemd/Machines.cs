@@ -17,7 +17,7 @@ public sealed class Machines : IAsyncLifetime
     private const string DropIn = "/run/systemd/system/accelerated.service.d/test.conf";
 
     private NetworkLab? _lab;
-    private IReadOnlyList<SystemdMachine> _all = [];
+    private SystemdMachine[] _all = [];
 
     /// <summary>The lab with switch and etcd.</summary>
     public NetworkLab Lab => _lab ?? throw new InvalidOperationException("the machines are not up yet");

@@ -177,7 +177,7 @@ public sealed class ServiceTests(Machines machines, ITestOutputHelper output) : 
         await One.RunAsync("systemctl", "restart", Unit);
         await WaitReadyAsync(One);
 
-        var ready = (await One.JournalAsync($"MESSAGE_ID={MessageIds.Of(3008)}")).Last();
+        var ready = (await One.JournalAsync($"MESSAGE_ID={MessageIds.Of(3008)}"))[^1];
         var subnet = (await One.ShellAsync(". /run/flannel/subnet.env; echo ${FLANNEL_SUBNET%.*}.0/24")).Trim();
         Assert.Equal(subnet, (string?)ready["ACCELERATED_SUBNET"]);
         Assert.Equal("6", (string?)ready["PRIORITY"]);
@@ -191,7 +191,7 @@ public sealed class ServiceTests(Machines machines, ITestOutputHelper output) : 
         try
         {
             await One.WaitAsync("the warning", async () => (await One.JournalAsync($"MESSAGE_ID={MessageIds.Of(3004)}")).Count > 0, cancel: Cancel);
-            var warning = (await One.JournalAsync($"MESSAGE_ID={MessageIds.Of(3004)}")).Last();
+            var warning = (await One.JournalAsync($"MESSAGE_ID={MessageIds.Of(3004)}"))[^1];
             Assert.Equal(("4", "10.5.250.0-24"), ((string?)warning["PRIORITY"], (string?)warning["ACCELERATED_PEER"]));
         }
         finally
@@ -208,7 +208,7 @@ public sealed class ServiceTests(Machines machines, ITestOutputHelper output) : 
             await One.WaitAsync("the end", async () => await One.ShowAsync(Unit, "ActiveState") == "failed", cancel: Cancel);
             Assert.Equal(("2", "0"), (await One.ShowAsync(Unit, "ExecMainStatus"), await One.ShowAsync(Unit, "NRestarts")));
             Assert.Contains("ACCELERATED_GUARD", await One.ShowAsync(Unit, "StatusText"), StringComparison.Ordinal);
-            var last = (await One.JournalAsync("-u", Unit, "-p", "crit", "SYSLOG_IDENTIFIER=accelerated")).Last();
+            var last = (await One.JournalAsync("-u", Unit, "-p", "crit", "SYSLOG_IDENTIFIER=accelerated"))[^1];
             Assert.Contains("ACCELERATED_GUARD", (string?)last["MESSAGE"], StringComparison.Ordinal);
         }
 

@@ -2,4 +2,4 @@ namespace Accelerated.System.Tests.Systemd;
 
 /// <summary>All tests that share the machines.</summary>
 [CollectionDefinition(MachineTest.Name)]
-public sealed class MachineCollection : ICollectionFixture<Machines>;
+public sealed class SharedMachines : ICollectionFixture<Machines>;
