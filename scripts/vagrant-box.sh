@@ -37,7 +37,7 @@ debootstrap --variant=minbase \
 printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 chmod 0755 "$tree/usr/sbin/policy-rc.d"
 chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -o Dpkg::Use-Pty=0 install --yes --no-install-recommends \
-    docker.io bpftool busybox-static etcd-server etcd-client libbpf1 libnftables1 libsystemd0 nftables iptables tcpdump >>"$work/log" 2>&1 || {
+    docker.io apparmor bpftool busybox-static etcd-server etcd-client libbpf1 libnftables1 libsystemd0 nftables iptables tcpdump >>"$work/log" 2>&1 || {
     tail -n 20 "$work/log" >&2
     exit 1
 }

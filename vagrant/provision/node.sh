@@ -12,7 +12,7 @@ fi
 
 # Docker; bpftool to look at the maps; a static busybox, of which the containers' image is made: no registry is needed.
 missing=()
-for pair in dockerd:docker.io bpftool:bpftool busybox:busybox-static; do
+for pair in dockerd:docker.io apparmor_parser:apparmor bpftool:bpftool busybox:busybox-static; do
     [[ -n $(PATH=$PATH:/usr/sbin command -v "${pair%%:*}") ]] || missing+=("${pair#*:}")
 done
 if [[ ${#missing[@]} -gt 0 ]]; then

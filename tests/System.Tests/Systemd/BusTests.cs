@@ -1,5 +1,3 @@
-using Accelerated.Lab;
-
 namespace Accelerated.System.Tests.Systemd;
 
 /// <summary>The agent on the system bus of a machine, with the policy and the hardening of the package.</summary>
