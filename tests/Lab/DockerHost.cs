@@ -150,7 +150,7 @@ public sealed class DockerHost : IAsyncDisposable
         var root = $"{_folder}/image";
         Directory.CreateDirectory($"{root}/bin");
         File.Copy($"{LabTools.Docker("20.10")}/bin/busybox", $"{root}/bin/busybox");
-        foreach (var tool in (string[])["sh", "ping", "timeout", "wget", "httpd"])
+        foreach (var tool in (string[])["sh", "ping", "ip", "timeout", "wget", "httpd"])
             File.CreateSymbolicLink($"{root}/bin/{tool}", "busybox");
         await _node.RunAsync("tar", "-C", root, "-cf", $"{_folder}/image.tar", ".");
         await RunAsync("import", $"{_folder}/image.tar", Image);

@@ -30,7 +30,7 @@ public sealed partial class DockerNetworkTests(ITestOutputHelper output) : LabTe
             var far = await hosts[1].AddContainerAsync("far", "--network", "overlay");
 
             Assert.True(lab.Node(1).Subnet().Subnet.Contains(near), $"{near} is not of the node's subnet");
-            Assert.Equal("1450", await hosts[0].RunAsync("exec", "near", "cat", "/sys/class/net/eth0/mtu"));
+            Assert.Contains("mtu 1450 ", await hosts[0].RunAsync("exec", "near", "ip", "link", "show", "eth0"), StringComparison.Ordinal);
             await Wait.UntilAsync("containers to reach each other", async () => await hosts[0].PingAsync("near", far) && await hosts[1].PingAsync("far", near), explain: lab.Node(1).LogTail, cancel: Cancel);
             Assert.Equal("hello from far", await hosts[0].FetchAsync("near", $"http://{far}/"));
             Assert.Equal("hello from near", (await lab.Node(2).RunAsync("curl", "-s", "-m", "3", $"http://{lab.Node(1).Address}:8080/")).Trim());

@@ -29,7 +29,7 @@ public sealed class SleepTests(ITestOutputHelper output) : LabTest(output)
         await Wait.UntilAsync("the agent on the bus", async () => (await bus.PropertyAsync("Ready", Cancel))?.ToJsonString() == "true", cancel: Cancel);
         File.Delete(node.SubnetFile);
 
-        await node.RunAsync("python3", "-c", Logind, bus.Address);
+        await node.RunAsync("/usr/bin/python3", "-c", Logind, bus.Address);
 
         await Wait.UntilAsync("subnet.env", () => Task.FromResult(File.Exists(node.SubnetFile)), explain: node.LogTail, cancel: Cancel);
         Assert.Single(LogFiles.Read(node.LogFile).Split('\n'), l => l.Contains("the machine has slept", StringComparison.Ordinal));
