@@ -76,7 +76,8 @@ internal static class LinkMessages
                 Rtnl.IFLA_MASTER => link with { MasterIndex = attribute.S32() },
                 Rtnl.IFLA_OPERSTATE => link with { OperState = (OperState)attribute.U8() },
                 Rtnl.IFLA_LINKINFO => WithInfo(link, attribute.Nested()),
-                Rtnl.IFLA_AF_SPEC => link with { ForwardsIPv4 = ReadForwarding(attribute.Nested()) },
+                // A bridge speaks of its ports with a nest of its own here, whose VLANs would be read as a family's settings.
+                Rtnl.IFLA_AF_SPEC when header.ifi_family == Rtnl.AF_UNSPEC => link with { ForwardsIPv4 = ReadForwarding(attribute.Nested()) },
                 Rtnl.IFLA_XDP => link with { HasXdp = IsXdpAttached(attribute.Nested()) },
                 _ => link,
             };

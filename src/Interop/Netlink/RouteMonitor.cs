@@ -39,11 +39,24 @@ public sealed class RouteMonitor : IDisposable
             receiveBuffer,
             (in message) =>
             {
-                if (RouteEvent.From(message) is { } change)
+                if (Read(message) is { } change)
                     onEvent(change);
             },
             () => onEvent(new(RouteEventKind.Overrun)),
             onFailure));
+    }
+
+    /// <summary>What cannot be read, of a kernel that nobody has tried yet, is a reason to look as good as any, and none to hear nothing any more.</summary>
+    private static RouteEvent? Read(in NetlinkMessage message)
+    {
+        try
+        {
+            return RouteEvent.From(message);
+        }
+        catch (NetlinkException)
+        {
+            return new(RouteEventKind.Overrun);
+        }
     }
 
     /// <summary>Ends the monitor. No callback runs after the return, unless it is called from within one.</summary>

@@ -54,6 +54,22 @@ public sealed class NetlinkReaderTests
         .Written.ToArray();
 
     [Fact]
+    public void Link_OfABridgePortWithVlans_IsReadPastThem()
+    {
+        // As Linux 6.1 tells of a port (seen on Debian 12): under AF_BRIDGE IFLA_AF_SPEC holds the port's VLANs themselves, flags 6 and VLAN 1.
+        var message = new NetlinkWriter()
+            .Struct(new IfInfoMsg { ifi_family = 7, ifi_index = 6, ifi_flags = 0x11043 })
+            .Text(3, "veth1")
+            .U32(10, 4)
+            .Nested(26, vlans => vlans.Bytes(2, [6, 0, 1, 0]))
+            .Written.ToArray();
+
+        var link = LinkMessages.Decode(message);
+
+        Assert.Equal(("veth1", 6, 4, false), (link.Name, link.Index, link.MasterIndex, link.ForwardsIPv4));
+    }
+
+    [Fact]
     public void Decode_GoodMessages_GiveEveryField()
     {
         Assert.Equal(
