@@ -31,6 +31,7 @@ DEBIAN_FRONTEND=noninteractive apt-get -q --yes --allow-downgrades -o Dpkg::Opti
 systemctl enable --now --quiet accelerated
 
 # Docker's bridge gets the node's subnet; containers of before are made anew.
+systemctl enable --quiet docker
 systemctl restart docker
 if ! docker image inspect busybox:local >/dev/null 2>&1; then
     tree=$(mktemp -d)
