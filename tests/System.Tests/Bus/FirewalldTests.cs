@@ -74,6 +74,30 @@ public sealed class FirewalldTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal("no", await AskAsync(bus, node, "--zone=public", "--query-port=8472/udp"));
     }
 
+    [Fact]
+    public async Task Firewalld_LockedDown_RefusesAndStatusSaysSoUntilItDoesNot()
+    {
+        await using var bus = new PrivateBus();
+        await bus.StartAsync(Cancel);
+        var lab = await UpAsync(new LabSpec { Nodes = 1, PodsPerNode = 0, Datapath = "kernel", AgentEnvironment = bus.Environment });
+        var node = lab.Node(1);
+        await using var firewalld = await StartAsync(bus, node);
+        // Only programs on a list of firewalld's own may change anything then; firewall-cmd is one.
+        await CtlAsync(bus, node, "--lockdown-on");
+
+        node.StartAgent();
+        await node.WaitReadyAsync(cancel: Cancel);
+        var status = await AgentSocket.WaitAsync(node, "the problem", s => AgentSocket.Problems(s).Contains("firewalld"));
+
+        Assert.Equal("warning", (string?)status["health"]);
+        Assert.Contains("firewall-cmd --add-port=8472/udp", status.ToString(), StringComparison.Ordinal);
+        Assert.Equal("no", await AskAsync(bus, node, "--zone=public", "--query-port=8472/udp"));
+        await CtlAsync(bus, node, "--lockdown-off");
+        await CtlAsync(bus, node, "--reload");
+        await WaitOpenAsync(bus, node);
+        await AgentSocket.WaitAsync(node, "its end", s => !AgentSocket.Problems(s).Contains("firewalld"));
+    }
+
     private static async Task<BackgroundCommand> StartAsync(PrivateBus bus, LabNode node)
     {
         // The machine's own configuration is not to be read, nor written to.
