@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -20,6 +21,7 @@ public sealed class LabNode : LabHost, IAsyncDisposable
         _spec = spec;
         _binary = binary;
         _etcdFlags = etcdFlags;
+        AgentEnvironment = spec.AgentEnvironment;
         Number = number;
         Pods = [.. Enumerable.Range(1, spec.PodsPerNode).Select(pod => new LabPod(commands, spec.Layout, number, pod))];
     }
@@ -44,6 +46,9 @@ public sealed class LabNode : LabHost, IAsyncDisposable
 
     /// <summary>What the agent tells the container runtime.</summary>
     public string SubnetFile => $"{RunDirectory}/subnet.env";
+
+    /// <summary>What the agent finds in its environment beside the lab's own: the lab's for all nodes, unless this one is to have another.</summary>
+    public ImmutableDictionary<string, string> AgentEnvironment { get; set; }
 
     /// <summary>Whether the agent was started and has not exited.</summary>
     public bool AgentIsRunning => _agent is { IsRunning: true };
@@ -72,7 +77,7 @@ public sealed class LabNode : LabHost, IAsyncDisposable
         _agent = new BackgroundCommand(
             Commands, Namespace,
             [_binary, "agent", .. Flags, .. flags],
-            LogFile, $"{RunDirectory}/agent.pid", _spec.AgentEnvironment);
+            LogFile, $"{RunDirectory}/agent.pid", AgentEnvironment);
     }
 
     /// <summary>Ends the agent as systemd would, by SIGTERM; the data plane stays.</summary>
@@ -145,7 +150,7 @@ public sealed class LabNode : LabHost, IAsyncDisposable
 
     /// <summary>Runs <c>accelerated cleanup</c> with the flags that the lab gives the agent.</summary>
     public Task<CommandResult> CleanupAsync(params string[] flags) =>
-        Commands.ExecAsync(LabCommands.Enter(Namespace, [_binary, "cleanup", .. Flags, .. flags]), stdin: null, limit: null, _spec.AgentEnvironment, CancellationToken.None);
+        Commands.ExecAsync(LabCommands.Enter(Namespace, [_binary, "cleanup", .. Flags, .. flags]), stdin: null, limit: null, AgentEnvironment, CancellationToken.None);
 
     /// <summary>Runs <c>accelerated docker-opts</c>.</summary>
     public Task<CommandResult> DockerOptsAsync(params string[] options) => ExecAsync([_binary, "docker-opts", .. options]);

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Accelerated.Agent.Cli;
+using Accelerated.Agent.Datapath.Foreign;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
-using Accelerated.Interop.Libbpf.Overlay;
 using Accelerated.Interop.Systemd;
 using Microsoft.Extensions.Logging;
 
@@ -22,7 +22,7 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(30);
 
     private ImmutableSortedSet<(string Kind, string Zone, string What)>? _done;
-    private (string Underlay, string Device, ushort Port, bool Open)? _for;
+    private (string Underlay, string Device, ushort Port, PortOpening Opening)? _for;
     private long? _refusedAt;
 
     /// <inheritdoc/>
@@ -41,14 +41,14 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
         if (loop.Outcome is not { Node.Interface: { } underlay, Desired: { Overlays: [{ Device: { } device }, ..] } desired })
             return;
         // Without the guard the port would be open to everybody.
-        var open = options.Firewall.OpenPort && desired.Firewall.Guard.Mode is OverlayGuard.Vtep or OverlayGuard.Strict;
-        var wanted = (underlay, device.Name, device.Port, open);
+        var opening = ForeignSpec.Opening(desired, options.Firewall, !loop.Outcome.Problems.ContainsKey(ReconcileLoop.NoFirewall));
+        var wanted = (underlay, device.Name, device.Port, opening);
         if (_for == wanted || (_refusedAt is { } at && time.GetElapsedTime(at) < Pause))
             return;
         try
         {
             if (bus.HasOwner(FirewalldRecord.Service))
-                Apply(bus, underlay, device, open);
+                Apply(bus, underlay, device, opening);
             (_for, _refusedAt) = (wanted, null);
             store.Resolve(Refused);
         }
@@ -64,19 +64,25 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
 
     private void Forget() => (_for, _refusedAt) = (null, null);
 
-    private void Apply(SystemBus bus, string underlay, OverlayDevice device, bool open)
+    private void Apply(SystemBus bus, string underlay, OverlayDevice device, PortOpening opening)
     {
         var before = _done ?? record.Read();
         var now = ImmutableSortedSet.CreateBuilder<(string Kind, string Zone, string What)>();
-        if (open)
+        if (opening == PortOpening.Keep)
+        {
+            now.UnionWith(before.Where(e => e.Kind == FirewalldRecord.Port));
+        }
+        else if (opening == PortOpening.Open)
         {
             var (zone, port) = (ZoneOf(bus, underlay) is { Length: > 0 } own ? own : DefaultZone(bus), device.Port.ToString(CultureInfo.InvariantCulture));
             if (!FirewalldRecord.Has(bus, "queryPort", zone, port, "udp"))
             {
                 Keep(before.Add((FirewalldRecord.Port, zone, port)));
-                bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "addPort", null, BusValue.Of(zone), BusValue.Of(port), BusValue.Of("udp"), BusValue.Of(0));
-                LogDone($"lets UDP port {port} in by the zone {zone}");
-                now.Add((FirewalldRecord.Port, zone, port));
+                if (TryAdd(() => bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "addPort", null, BusValue.Of(zone), BusValue.Of(port), BusValue.Of("udp"), BusValue.Of(0))))
+                {
+                    LogDone($"lets UDP port {port} in by the zone {zone}");
+                    now.Add((FirewalldRecord.Port, zone, port));
+                }
             }
             else if (before.Contains((FirewalldRecord.Port, zone, port)))
             {
@@ -87,9 +93,11 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
         if (ZoneOf(bus, device.Name).Length == 0)
         {
             Keep([.. before, .. now, (FirewalldRecord.Interface, Trusted, device.Name)]);
-            bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "addInterface", null, BusValue.Of(Trusted), BusValue.Of(device.Name));
-            LogDone($"trusts {device.Name}");
-            now.Add((FirewalldRecord.Interface, Trusted, device.Name));
+            if (TryAdd(() => bus.Call(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Zones, "addInterface", null, BusValue.Of(Trusted), BusValue.Of(device.Name))))
+            {
+                LogDone($"trusts {device.Name}");
+                now.Add((FirewalldRecord.Interface, Trusted, device.Name));
+            }
         }
         else if (before.Contains((FirewalldRecord.Interface, Trusted, device.Name)))
         {
@@ -109,6 +117,20 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
             return;
         record.Write(entries);
         _done = entries;
+    }
+
+    /// <summary>Adds something; false if somebody was quicker, and it is theirs.</summary>
+    private static bool TryAdd(Action add)
+    {
+        try
+        {
+            add();
+            return true;
+        }
+        catch (BusException e) when (e.Message.Contains("ALREADY_ENABLED", StringComparison.Ordinal))
+        {
+            return false;
+        }
     }
 
     private static string ZoneOf(SystemBus bus, string name)

@@ -42,11 +42,12 @@ public sealed record FlanneldProcess(int Id, string CommandLine, string EtcdPref
     {
         try
         {
-            if (!IsName(File.ReadAllText(Path.Combine(folder, "comm")).TrimEnd('\n')) && !IsName(FileName(folder)))
-                return null;
+            // A thread of the kernel has no command line, nor has one that has ended and whose parent has not asked for it yet. The first are many, and
+            // asking for their file is an error each time.
             var words = File.ReadAllText(Path.Combine(folder, "cmdline")).Split('\0', StringSplitOptions.RemoveEmptyEntries);
-            // One that has ended and whose parent has not asked for it yet has no command line.
-            if (words.Length == 0 || (Namespace(folder) is { } space && own is not null && space != own))
+            if (words.Length == 0 || (!IsName(File.ReadAllText(Path.Combine(folder, "comm")).TrimEnd('\n')) && !IsName(FileName(folder))))
+                return null;
+            if (Namespace(folder) is { } space && own is not null && space != own)
                 return null;
             var shown = string.Join(' ', words);
             return new FlanneldProcess(id, shown.Length <= LongestShown ? shown : shown[..LongestShown] + " …", Prefix(words, folder), IsSet(words, folder, "kube-subnet-mgr"));

@@ -23,6 +23,9 @@ public sealed partial class ReconcileLoop(
     AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, SubnetChange subnetChange, StateFile stateFile,
     RouteSocket routes, KernelWatch kernel, ServiceWatchdog watchdog, TimeProvider time, ILogger<ReconcileLoop> log)
 {
+    /// <summary>Code of the problem shown while our own rules are not in place.</summary>
+    public const string NoFirewall = "firewall";
+
     /// <summary>Events may come in thousands; on average the loop spends at most a fifth of a CPU on looking.</summary>
     private const double WorkShare = 0.2;
 
@@ -333,7 +336,7 @@ public sealed partial class ReconcileLoop(
         }
         catch (Exception e) when (e is NftablesException or NativeException or NativeLibraryMissingException)
         {
-            problems.Add(new Problem(ProblemSeverity.Degraded, "firewall", $"our nftables rules are not in place: {e.Message}",
+            problems.Add(new Problem(ProblemSeverity.Degraded, NoFirewall, $"our nftables rules are not in place: {e.Message}",
                 "install libnftables1 and a kernel with nf_tables; without the rules containers reach other containers, but not the outside, and anyone may send them VXLAN"));
             return false;
         }

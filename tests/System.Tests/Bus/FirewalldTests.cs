@@ -12,9 +12,11 @@ public sealed class FirewalldTests(ITestOutputHelper output) : LabTest(output)
     {
         await using var bus = new PrivateBus();
         await bus.StartAsync(Cancel);
-        var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 1, Datapath = "kernel", AgentEnvironment = bus.Environment });
+        var lab = await UpAsync(new LabSpec { Nodes = 2, PodsPerNode = 1, Datapath = "kernel" });
+        // The bus and the firewalld are the first host's alone.
+        var one = lab.Node(1);
+        one.AgentEnvironment = bus.Environment;
         await lab.StartAllAsync(cancel: Cancel);
-        var (one, two) = (lab.Node(1), lab.Node(2));
         await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
 
         await using var firewalld = await StartAsync(bus, one);
@@ -30,12 +32,23 @@ public sealed class FirewalldTests(ITestOutputHelper output) : LabTest(output)
         await CtlAsync(bus, one, "--reload");
         await WaitOpenAsync(bus, one);
 
+        // Nobody knows the peers yet, so the guard observes; what is open stays so.
+        await lab.Etcd.PauseAsync();
+        await one.StopAgentAsync();
+        one.StartAgent();
+        await AgentSocket.WaitAsync(one, "what it knew", s => (bool)s["provisional"]! && (bool)s["ready"]!);
+        await Wait.UntilAsync("the agent on the bus", async () => (await bus.PropertyAsync("Ready", Cancel))?.ToJsonString() == "true", cancel: Cancel);
+        await WaitOpenAsync(bus, one);
+        Assert.True((await lab.Pod(2, 1).PingAsync(lab.Pod(1, 1).Address, cancel: Cancel)).Lost == 0, one.LogTail());
+        await lab.Etcd.ResumeAsync();
+        await AgentSocket.WaitAsync(one, "etcd's word", s => !(bool)s["provisional"]!);
+        await WaitOpenAsync(bus, one);
+
         await one.StopAgentAsync();
         (await one.CleanupAsync()).OrThrow();
         Assert.Equal("no", await AskAsync(bus, one, "--zone=public", "--query-port=8472/udp"));
         Assert.Equal("no", await AskAsync(bus, one, "--zone=trusted", "--query-interface=flannel.1"));
         Assert.Empty(Directory.GetFiles($"{one.RunDirectory}/state", "*.firewalld"));
-        _ = two;
     }
 
     [Fact]

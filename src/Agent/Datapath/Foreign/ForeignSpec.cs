@@ -27,12 +27,23 @@ public sealed record ForeignSpec(
     public static ForeignSpec Of(DesiredState desired, FirewallOptions options, bool isGuarded)
     {
         var overlay = desired.Overlays[0];
-        var port = !options.OpenPort ? PortOpening.Declined
-            : options.Guard is OverlayGuard.Off or OverlayGuard.Observe ? PortOpening.Unguarded
-            : isGuarded && desired.Firewall.Guard.Mode is OverlayGuard.Vtep or OverlayGuard.Strict ? PortOpening.Open
-            : PortOpening.Keep;
+        var port = Opening(desired, options, isGuarded);
         return new ForeignSpec(
             overlay.Family, overlay.Network, overlay.Subnet, overlay.Underlay, overlay.Device is { } device ? device with { Peers = [] } : null,
             overlay.IsHostGw || !overlay.Direct.IsEmpty, options.AcceptForwarded, port);
+    }
+
+    /// <summary>What is to become of our UDP port where others refuse it.</summary>
+    /// <param name="desired">What is wanted.</param>
+    /// <param name="options">What the flags say.</param>
+    /// <param name="isGuarded">Whether our own rules are in place.</param>
+    public static PortOpening Opening(DesiredState desired, FirewallOptions options, bool isGuarded)
+    {
+        ArgumentNullException.ThrowIfNull(desired);
+        ArgumentNullException.ThrowIfNull(options);
+        return !options.OpenPort ? PortOpening.Declined
+            : options.Guard is OverlayGuard.Off or OverlayGuard.Observe ? PortOpening.Unguarded
+            : isGuarded && desired.Firewall.Guard.Mode is OverlayGuard.Vtep or OverlayGuard.Strict ? PortOpening.Open
+            : PortOpening.Keep;
     }
 }
