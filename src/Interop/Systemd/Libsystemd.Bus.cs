@@ -18,6 +18,9 @@ internal static unsafe partial class Libsystemd
     internal static partial int sd_bus_get_events(nint bus);
 
     [LibraryImport(Library)]
+    internal static partial int sd_bus_get_timeout(nint bus, ulong* microseconds);
+
+    [LibraryImport(Library)]
     internal static partial int sd_bus_process(nint bus, nint* message);
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]

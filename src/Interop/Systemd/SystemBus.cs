@@ -185,6 +185,11 @@ public sealed unsafe class SystemBus : IDisposable
     /// <exception cref="NativeException">poll(2) failed.</exception>
     public void Wait(TimeSpan longest)
     {
+        // What came while a call waited for its answer is read from the socket already, and no poll would tell of it.
+        ulong due;
+        Check(Libsystemd.sd_bus_get_timeout(_bus, &due), "wait for the system bus");
+        if (due == 0)
+            return;
         var fds = stackalloc PollFd[2];
         fds[0] = new() { fd = Libsystemd.sd_bus_get_fd(_bus), events = (short)Check(Libsystemd.sd_bus_get_events(_bus), "wait for the system bus") };
         fds[1] = new() { fd = (int)_wake.DangerousGetHandle(), events = Libc.POLLIN };

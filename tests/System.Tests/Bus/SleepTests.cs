@@ -31,6 +31,7 @@ public sealed class SleepTests(ITestOutputHelper output) : LabTest(output)
 
         await node.RunAsync("/usr/bin/python3", "-c", Logind, bus.Address);
 
+        await Wait.UntilAsync("word of it", () => Task.FromResult(LogFiles.Read(node.LogFile).Contains("the machine has slept", StringComparison.Ordinal)), explain: node.LogTail, cancel: Cancel);
         await Wait.UntilAsync("subnet.env", () => Task.FromResult(File.Exists(node.SubnetFile)), explain: node.LogTail, cancel: Cancel);
         Assert.Single(LogFiles.Read(node.LogFile).Split('\n'), l => l.Contains("the machine has slept", StringComparison.Ordinal));
     }
