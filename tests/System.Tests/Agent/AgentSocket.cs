@@ -47,8 +47,9 @@ internal sealed class AgentSocket : IDisposable
         {
             return await StatusAsync(node);
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or TimeoutException)
         {
+            // Not there yet, or on a machine where everything takes its time.
             return null;
         }
     }
