@@ -32,12 +32,23 @@ attribute() {
     echo "$sum"
 }
 
-# Prints the summary of all reports in a directory as the last line; fails as described above.
+# The failed tests of a report, each with the first lines of what it said: whoever sees only a log's end sees them.
+failures() {
+    perl -0777 -ne '
+        while (/<test [^>]*?name="([^"]*)" result="Fail".*?<message><!\[CDATA\[(.*?)\]\]>/sg) {
+            my ($name, @said) = ($1, split /\n/, $2);
+            $name =~ s/&quot;/"/g, $name =~ s/&lt;/</g, $name =~ s/&gt;/>/g, $name =~ s/&amp;/&/g;
+            print "failed: $name\n", map { "  " . substr($_, 0, 300) . "\n" } grep { defined } @said[0 .. 5];
+        }' "$1"
+}
+
+# Prints the failed tests, and the summary of all reports in a directory as the last line; fails as described above.
 # $2: failures that no report tells of.
 count() {
     local passed=0 failed=${2:-0} skipped=0 report
     for report in "$1"/*.xml; do
         [[ -e $report ]] || continue
+        failures "$report"
         passed=$((passed + $(attribute "$report" passed)))
         # 'errors' are failures outside a test, as in a fixture's clean-up.
         failed=$((failed + $(attribute "$report" failed) + $(attribute "$report" errors)))
