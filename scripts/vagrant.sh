@@ -73,6 +73,7 @@ stop_own() {
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.1
         done
+        # Ignoring failures: a process may have ended meanwhile.
         for other in /proc/[0-9]*; do
             [[ $(readlink "$other/ns/net" 2>/dev/null) != "$namespace" ]] || kill -KILL "${other#/proc/}" 2>/dev/null || true
         done

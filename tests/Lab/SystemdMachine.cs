@@ -120,6 +120,7 @@ public sealed class SystemdMachine : IAsyncDisposable
         var address = await ShellAsync("""
             . /run/flannel/subnet.env
             gateway=${FLANNEL_SUBNET%/*} length=${FLANNEL_SUBNET#*/} prefix=${FLANNEL_SUBNET%.*}
+            # Ignoring failures: the first time there is nothing to remove.
             ip netns del c1 2>/dev/null || true
             ip link del cni0 2>/dev/null || true
             ip netns add c1

@@ -42,7 +42,7 @@ if ! docker image inspect busybox:local >/dev/null 2>&1; then
     rm -rf "$tree"
 fi
 
-# A container that answers, and comes back with the machine.
+# A container that answers, and comes back with the machine. Ignoring failure: there is none yet the first time.
 docker rm -f web >/dev/null 2>&1 || true
 docker run --detach --name web --restart=always --publish 8080:80 busybox:local \
     /bin/sh -c 'hostname >/www/index.html; exec /bin/httpd -f -p 80 -h /www' >/dev/null

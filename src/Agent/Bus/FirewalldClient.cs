@@ -31,7 +31,7 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
         ArgumentNullException.ThrowIfNull(bus);
         Forget();
         bus.Match(FirewalldRecord.Service, FirewalldRecord.ObjectPath, FirewalldRecord.Service, "Reloaded", _ => Forget());
-        bus.WhenTaken(FirewalldRecord.Service, Forget);
+        bus.WhenOwnerChanges(FirewalldRecord.Service, _ => Forget());
     }
 
     /// <inheritdoc/>
@@ -54,11 +54,14 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
         }
         catch (BusException e) when (!e.IsDisconnected)
         {
-            Complain(e.Message);
+            var port = device.Port.ToString(CultureInfo.InvariantCulture);
+            Complain($"firewalld was asked to let the overlay through and refused: {e.Message}",
+                $"firewall-cmd --add-port={port}/udp and firewall-cmd --zone=trusted --add-interface={device.Name} yourself, or --open-port=false");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Complain($"{record.FilePath}: {e.Message}");
+            Complain($"firewalld is not asked to let the overlay through, because {record.FilePath} cannot be read or written, and nothing would tell afterwards what is ours: {e.Message}",
+                "make the directory writable, or name another with --state-dir; remove the file if it is damaged");
         }
     }
 
@@ -147,12 +150,10 @@ public sealed partial class FirewalldClient(AgentOptions options, FirewalldRecor
         return zone;
     }
 
-    private void Complain(string reason)
+    private void Complain(string message, string remedy)
     {
         _refusedAt = time.GetTimestamp();
-        var port = loop.Outcome.Desired?.Overlays[0].Device?.Port;
-        var problem = new Problem(ProblemSeverity.Warning, Refused, $"firewalld was asked to let the overlay through and refused: {reason}",
-            $"firewall-cmd --add-port={port?.ToString(CultureInfo.InvariantCulture)}/udp and firewall-cmd --zone=trusted --add-interface={loop.Outcome.Desired?.Overlays[0].Device?.Name} yourself, or --open-port=false");
+        var problem = new Problem(ProblemSeverity.Warning, Refused, message, remedy);
         if (store.Current.Problems.GetValueOrDefault(Refused) != problem)
             LogRefused(problem.Message);
         store.Report(problem);

@@ -14,25 +14,26 @@ public sealed partial class NetworkManagerClient(ReconcileLoop loop, ILogger<Net
     private const string Path = "/org/freedesktop/NetworkManager";
     private const string Properties = "org.freedesktop.DBus.Properties";
 
+    private bool _isThere;
     private string? _said;
 
     /// <inheritdoc/>
     public void Join(SystemBus bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
-        bus.WhenTaken(Manager, () => _said = null); // Whatever comes on the bus is followed by a look.
+        // Whatever comes on the bus is followed by a look. First the match: who comes between the two is seen twice, not never.
+        bus.WhenOwnerChanges(Manager, isThere => (_isThere, _said) = (isThere, null));
+        _isThere = bus.HasOwner(Manager);
     }
 
     /// <inheritdoc/>
     public void Look(SystemBus bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
-        if (loop.Outcome.Desired is not { Overlays: [{ Device.Name: var device }, ..] })
+        if (!_isThere || loop.Outcome.Desired is not { Overlays: [{ Device.Name: var device }, ..] })
             return;
         try
         {
-            if (!bus.HasOwner(Manager))
-                return;
             string path = "", managed = "Managed";
             bus.Call(Manager, Path, Manager, "GetDeviceByIpIface", r => path = r.ReadText('o'), BusValue.Of(device));
             var isManaged = false;

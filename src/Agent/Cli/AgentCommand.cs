@@ -132,6 +132,7 @@ internal static class AgentCommand
             .AddSingleton<FlannelWatch>()
             .AddSingleton<IdleMemory>()
             .AddSingleton<ServiceWatchdog>()
+            .AddSingleton<StateKeeper>()
             .AddSingleton<ReconcileLoop>()
             .AddSingleton<StatusReporter>()
             .AddSingleton<ServiceSupervision>()

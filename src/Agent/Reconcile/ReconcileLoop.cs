@@ -20,7 +20,7 @@ namespace Accelerated.Agent.Reconcile;
 /// pass on a timer all the same. An event says "look again" and nothing more; what to do is found by comparing with the kernel.
 /// </summary>
 public sealed partial class ReconcileLoop(
-    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, SubnetChange subnetChange, StateFile stateFile,
+    AgentOptions options, InputStore store, WakeSignal wake, IDatapath datapath, NftablesFirewall firewall, ForeignChains foreign, SubnetFile subnetFile, SubnetChange subnetChange, StateKeeper keeper,
     RouteSocket routes, KernelWatch kernel, ServiceWatchdog watchdog, TimeProvider time, ILogger<ReconcileLoop> log)
 {
     /// <summary>Code of the problem shown while our own rules are not in place.</summary>
@@ -37,9 +37,6 @@ public sealed partial class ReconcileLoop(
 
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);
 
-    /// <summary>The state file costs a flush to disk; in a burst of changes once in this time is enough.</summary>
-    private static readonly TimeSpan KeepPause = TimeSpan.FromSeconds(5);
-
     private readonly WakeSignal _askedAtRest = new();
     private readonly WorkBudget _budget = new(WorkShare, SavedWork);
     private (AgentInputs Inputs, NodeFacts Node, DesiredState State)? _desired;
@@ -49,8 +46,6 @@ public sealed partial class ReconcileLoop(
     private IReadOnlyList<OtherInterface> _others = [];
     private IReadOnlyList<InterfaceAddress> _addresses = [];
     private (string Name, string Reason)? _carrier;
-    private AgentInputs? _kept;
-    private DateTimeOffset _keptAt = DateTimeOffset.MinValue;
     private ReconcileOutcome _outcome = ReconcileOutcome.None;
     private TaskCompletionSource? _asked;
 
@@ -100,7 +95,7 @@ public sealed partial class ReconcileLoop(
         {
             // The next start begins with what this run knew last.
             if (_desired is { } last && ReferenceEquals(last.State, _applied))
-                Keep(last.Inputs, TimeSpan.MaxValue);
+                keeper.KeepLast(last.Inputs, last.Node);
         }
     }
 
@@ -163,9 +158,7 @@ public sealed partial class ReconcileLoop(
                 return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
             firewall.Settle();
             _applied = desired;
-            // What is written down for containers has to be what the next start begins with, and the etcd lease is how it knows its own key.
-            var isOther = _kept?.Own?.Lease is not { } kept || (kept.Key, kept.EtcdLease) != (own.Lease.Key, own.Lease.EtcdLease);
-            var keepAgain = Keep(inputs, isOther ? TimeSpan.MaxValue : time.GetUtcNow() - _keptAt);
+            var keepAgain = keeper.Keep(inputs, node);
             var fileDone = ApplySubnetFile(desired, problems);
             // Containers reach each other without the rules: a node that lacks libnftables is degraded, not unready.
             return Finish(fileDone, desired, report.Failures, problems, repairs, started, firewallDone && fileDone ? Earlier(foreignAgain, Earlier(report.RetryAfter, keepAgain)) : options.RetryInterval);
@@ -385,31 +378,6 @@ public sealed partial class ReconcileLoop(
 
     private static TimeSpan? Earlier(TimeSpan? a, TimeSpan? b) => a is null || b < a ? b : a;
 
-    /// <summary>Keeps for the next start what etcd has confirmed.</summary>
-    /// <param name="inputs">What the control plane knows.</param>
-    /// <param name="since">How long ago something was kept.</param>
-    /// <returns>When to try again, because that was only a moment ago; null when there is no need.</returns>
-    private TimeSpan? Keep(AgentInputs inputs, TimeSpan since)
-    {
-        var same = _kept is { } kept && ReferenceEquals(kept.Leases, inputs.Leases) && ReferenceEquals(kept.Own, inputs.Own)
-            && ReferenceEquals(kept.Config, inputs.Config);
-        if (same || SavedState.From(inputs, options.EtcdPrefix, MachineIdentity.Of(_desired?.Node.LinkAddress)) is not { } state)
-            return null;
-        if (since < KeepPause)
-            return KeepPause - since;
-        (_kept, _keptAt) = (inputs, time.GetUtcNow());
-        try
-        {
-            stateFile.Save(state);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            LogNotKept(stateFile.FilePath, e.Message);
-        }
-
-        return null;
-    }
-
     private TimeSpan? Finish(bool complete, DesiredState? desired, IReadOnlyList<DatapathFailure> failures,
         ImmutableSortedDictionary<string, Problem>.Builder problems, int repairs, long started, TimeSpan? retry)
     {
@@ -458,9 +426,6 @@ public sealed partial class ReconcileLoop(
 
     [LoggerMessage(3010, LogLevel.Information, "… and {Count} more changes; {Peers} peers in all")]
     private partial void LogMoreChanges(int count, int peers);
-
-    [LoggerMessage(3009, LogLevel.Warning, "{Path} cannot be written, so this node cannot start without etcd: {Error}")]
-    private partial void LogNotKept(string path, string error);
 
     [LoggerMessage(3013, LogLevel.Information, "packets are carried by {Name}: {Reason}")]
     private partial void LogCarrier(string name, string reason);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Accelerated.Interop.Native;
 
@@ -107,14 +108,14 @@ public sealed unsafe class SystemBus : IDisposable
             return false;
         })), $"follow {member} of {sender}");
 
-    /// <summary>Has a handler run when a name is taken: its service has been started, or started again.</summary>
+    /// <summary>Has a handler run when a name gets another owner, or none: its service was started, started again, or stopped.</summary>
     /// <exception cref="BusException">The connection has ended.</exception>
-    public void WhenTaken(string name, Action handler) => Match(Daemon, "/org/freedesktop/DBus", Daemon, "NameOwnerChanged", message =>
+    public void WhenOwnerChanges(string name, Action<bool> handler) => Match(Daemon, "/org/freedesktop/DBus", Daemon, "NameOwnerChanged", message =>
     {
         var changed = message.ReadText();
         _ = message.ReadText();
-        if (changed == name && message.ReadText().Length > 0)
-            handler();
+        if (changed == name)
+            handler(message.ReadText().Length > 0);
     });
 
     /// <summary>Shows an object.</summary>
@@ -164,7 +165,7 @@ public sealed unsafe class SystemBus : IDisposable
         }
     }
 
-    /// <summary>Handles what has come, and what was posted.</summary>
+    /// <summary>Handles what has come, and what was posted. What a handler throws comes out of here as it is.</summary>
     /// <exception cref="BusException">The connection has ended.</exception>
     public void Process()
     {
@@ -173,7 +174,7 @@ public sealed unsafe class SystemBus : IDisposable
             if (_failure is { } failure)
             {
                 _failure = null;
-                throw new InvalidOperationException("a handler of the system bus failed", failure);
+                ExceptionDispatchInfo.Throw(failure);
             }
         }
 

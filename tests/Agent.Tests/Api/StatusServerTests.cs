@@ -43,7 +43,7 @@ public sealed class StatusServerTests : IAsyncLifetime
         _kernel = new KernelWatch(_wake, store, _routes, _firewall, foreign, new PolicyWatch());
         var loop = new ReconcileLoop(
             options, store, _wake, datapath, _firewall, foreign, new SubnetFile(options.SubnetFile),
-            new SubnetChange(options, store, new UnitRestarter(TimeProvider.System), new LogRecorder<SubnetChange>()), new StateFile(_directory, "test"), _routes, _kernel,
+            new SubnetChange(options, store, new UnitRestarter(TimeProvider.System), new LogRecorder<SubnetChange>()), new StateKeeper(options, new StateFile(_directory, "test"), TimeProvider.System, new LogRecorder<StateKeeper>()), _routes, _kernel,
             new ServiceWatchdog(TimeProvider.System), TimeProvider.System, new LogRecorder<ReconcileLoop>());
         _listener = StatusServer.Bind(SocketPath);
         _serving = new StatusServer(

@@ -19,7 +19,7 @@ public sealed class AgentObjectTests(ITestOutputHelper output) : LabTest(output)
         var (one, two) = (lab.Node(1), lab.Node(2));
         one.StartAgent();
         await one.WaitReadyAsync(cancel: Cancel);
-        await WaitAsync(bus, "Ready", "true");
+        await bus.WaitAsync("Ready", "true", Cancel);
 
         var (code, introspected) = await bus.CtlAsync(Cancel, "introspect", Name, Path);
         Assert.Equal(0, code);
@@ -35,14 +35,14 @@ public sealed class AgentObjectTests(ITestOutputHelper output) : LabTest(output)
         await monitor.WaitAsync("the monitor", () => monitor.Output().Length > 0, cancel: Cancel);
         two.StartAgent();
         await two.WaitReadyAsync(cancel: Cancel);
-        await WaitAsync(bus, "Peers", "1");
+        await bus.WaitAsync("Peers", "1", Cancel);
         await monitor.WaitAsync("PropertiesChanged", () => monitor.Output().Contains("PropertiesChanged", StringComparison.Ordinal) && monitor.Output().Contains("Peers", StringComparison.Ordinal), cancel: Cancel);
         Assert.Contains($"this agent is not on the system bus as {Name}", LogFiles.Read(two.LogFile), StringComparison.Ordinal);
 
         await lab.Etcd.PauseAsync();
-        await WaitAsync(bus, "EtcdConnected", "false");
+        await bus.WaitAsync("EtcdConnected", "false", Cancel);
         await lab.Etcd.ResumeAsync();
-        await WaitAsync(bus, "EtcdConnected", "true");
+        await bus.WaitAsync("EtcdConnected", "true", Cancel);
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class AgentObjectTests(ITestOutputHelper output) : LabTest(output)
         var node = lab.Node(1);
         node.StartAgent();
         await node.WaitReadyAsync(cancel: Cancel);
-        await WaitAsync(bus, "Ready", "true");
+        await bus.WaitAsync("Ready", "true", Cancel);
         File.Delete(node.SubnetFile);
 
         var (code, said) = await bus.CtlAsync(Cancel, "call", Name, Path, Name, "Reconcile");
@@ -75,17 +75,14 @@ public sealed class AgentObjectTests(ITestOutputHelper output) : LabTest(output)
         await node.WaitReadyAsync(cancel: Cancel);
 
         await bus.StartAsync(Cancel);
-        await WaitAsync(bus, "Ready", "true");
+        await bus.WaitAsync("Ready", "true", Cancel);
         await bus.StopAsync();
         await bus.StartAsync(Cancel);
-        await WaitAsync(bus, "Ready", "true");
+        await bus.WaitAsync("Ready", "true", Cancel);
 
         Assert.True(node.AgentIsRunning);
         Assert.Equal("ok", (string?)(await AgentSocket.StatusAsync(node))["health"]);
         Assert.DoesNotContain(LogFiles.Read(node.LogFile).Split('\n'), l => l.Contains(" warn ", StringComparison.Ordinal) || l.Contains(" error ", StringComparison.Ordinal));
         Assert.Equal(0, await node.StopAgentAsync());
     }
-
-    private static Task WaitAsync(PrivateBus bus, string property, string value) =>
-        Wait.UntilAsync($"{property} {value}", async () => (await bus.PropertyAsync(property, Cancel))?.ToJsonString() == value, cancel: Cancel);
 }

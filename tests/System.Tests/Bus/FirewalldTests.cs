@@ -37,7 +37,7 @@ public sealed class FirewalldTests(ITestOutputHelper output) : LabTest(output)
         await one.StopAgentAsync();
         one.StartAgent();
         await AgentSocket.WaitAsync(one, "what it knew", s => (bool)s["provisional"]! && (bool)s["ready"]!);
-        await Wait.UntilAsync("the agent on the bus", async () => (await bus.PropertyAsync("Ready", Cancel))?.ToJsonString() == "true", cancel: Cancel);
+        await bus.WaitAsync("Ready", "true", Cancel);
         await WaitOpenAsync(bus, one);
         Assert.True((await lab.Pod(2, 1).PingAsync(lab.Pod(1, 1).Address, cancel: Cancel)).Lost == 0, one.LogTail());
         await lab.Etcd.ResumeAsync();

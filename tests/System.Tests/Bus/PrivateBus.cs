@@ -75,6 +75,10 @@ internal sealed class PrivateBus : IAsyncDisposable
         return code == 0 ? JsonNode.Parse(output)!["data"] : null;
     }
 
+    /// <summary>Waits until a property of the default instance's object has a value.</summary>
+    public Task WaitAsync(string property, string value, CancellationToken cancel) =>
+        Wait.UntilAsync($"{property} {value} on the bus", async () => (await PropertyAsync(property, cancel))?.ToJsonString() == value, cancel: cancel);
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync();

@@ -26,7 +26,7 @@ public sealed class SleepTests(ITestOutputHelper output) : LabTest(output)
         var node = lab.Node(1);
         node.StartAgent();
         await node.WaitReadyAsync(cancel: Cancel);
-        await Wait.UntilAsync("the agent on the bus", async () => (await bus.PropertyAsync("Ready", Cancel))?.ToJsonString() == "true", cancel: Cancel);
+        await bus.WaitAsync("Ready", "true", Cancel);
         File.Delete(node.SubnetFile);
 
         await node.RunAsync("/usr/bin/python3", "-c", Logind, bus.Address);

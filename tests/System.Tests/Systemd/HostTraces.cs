@@ -7,7 +7,7 @@ internal static class HostTraces
 {
     /// <summary>
     /// Files but for those that every minute of a machine's life changes, devices, routes, rules, units and what is pinned. The lock of
-    /// iptables stays: whoever holds it would hold another file than the next one.
+    /// iptables stays: whoever holds it would hold another file than the next one. Commands may fail there, since absence is what is looked for.
     /// </summary>
     public static Task<string> OfAsync(SystemdMachine machine) => machine.ShellAsync("""
         find / -xdev \( -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /var/cache -o -path /root -o -path /tmp -o -path /var/tmp \) -prune -o \

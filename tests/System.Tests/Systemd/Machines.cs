@@ -88,6 +88,7 @@ public sealed class Machines : IAsyncLifetime
     public static async Task CopyAsync(SystemdMachine machine, string package)
     {
         await using var from = File.OpenRead(package);
+        // Of the machine, not of this host: its own /root.
         await using var to = File.Create($"{machine.Root}/root/accelerated.deb");
         await from.CopyToAsync(to, TestContext.Current.CancellationToken);
     }
