@@ -12,8 +12,9 @@
 # Exit code 0 only if at least one test ran and none failed. Without FILTER every project has to run at least one: a
 # runner that finds nothing exits with 0 in some set-ups.
 set -euo pipefail
-# A shell starts what runs in its background with SIGINT ignored, and whoever inherits that cannot be interrupted: tests do that.
-[[ -n ${DEFAULT_SIGNALS:-} ]] || exec env --default-signal=INT DEFAULT_SIGNALS=1 "${BASH_SOURCE[0]}" "$@"
+# A shell starts what runs in its background with SIGINT ignored, nohup with SIGHUP, and whoever inherits that is neither interrupted nor told to
+# reload: tests do both.
+[[ -n ${DEFAULT_SIGNALS:-} ]] || exec env --default-signal=INT,HUP DEFAULT_SIGNALS=1 "${BASH_SOURCE[0]}" "$@"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Projects that make network namespaces or load BPF programs.
