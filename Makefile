@@ -136,6 +136,9 @@ test-systemd: deps build ## run the tests of service and package on machines wit
 test-faults: deps build ## run every fault scenario, those of minutes too; times in artifacts/faults (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) SCENARIOS=all scripts/test.sh tests/System.Tests
 
+test-xdp: deps build ## run the tests of the lanes again with lane 3 on every node's veth (FILTER=words for some)
+	@FILTER=$(call quote,$(FILTER)) NAMESPACE=Accelerated.System.Tests.Lanes ACCELERATED_AGENT_FLAGS=--xdp=on scripts/test.sh tests/System.Tests
+
 faults-table: ## write the times of the last test-faults into docs/reliability.md
 	@scripts/faults-table.sh
 

@@ -8,35 +8,13 @@
  */
 
 #include "guard.h"
+#include "outer.h"
 
-/* Whether the outer headers tell the length the packet has; the driver cuts or drops others. */
-static __always_inline bool lengths_agree(const struct __sk_buff *skb,
-					  const struct vxlan_packet *packet)
-{
-	__u32 length = bpf_ntohs(packet->ip->tot_len);
-
-	return length + sizeof(struct ethhdr) == skb->len &&
-	       bpf_ntohs(packet->udp->len) + sizeof(*packet->ip) == length;
-}
-
-/*
- * Whether decapsulating here gives the packet that the driver would give. RFC 6040: an outer mark
- * has to be merged into the inner header, or the packet dropped; the driver knows how.
- */
+/* plain_headers(), and what only an skb shows. */
 static __always_inline bool plain_tunnel_packet(const struct __sk_buff *skb,
 						const struct vxlan_packet *packet,
 						struct lane_counters *count)
 {
-	__u8 outer_ecn, inner_ecn;
-
-	if (!packet->inner_is_ipv4) {
-		tally(&count->passed_not_ipv4);
-		return false;
-	}
-	if (packet->ip->ihl != sizeof(*packet->ip) / 4) {
-		tally(&count->passed_ip_options);
-		return false;
-	}
 	if (skb->vlan_present) {
 		tally(&count->passed_vlan);
 		return false;
@@ -45,23 +23,12 @@ static __always_inline bool plain_tunnel_packet(const struct __sk_buff *skb,
 		tally(&count->passed_other_address);
 		return false;
 	}
-	/* An aggregate has the lengths of one of its packets, or none. */
-	if (!skb->gso_size && !lengths_agree(skb, packet)) {
-		tally(&count->passed_truncated);
-		return false;
-	}
-	outer_ecn = packet->ip->tos & ECN_MASK;
-	inner_ecn = packet->inner->tos & ECN_MASK;
-	if (outer_ecn == ECN_CE || (outer_ecn == ECN_ECT_1 && inner_ecn != ECN_ECT_1)) {
-		tally(&count->passed_ecn);
-		return false;
-	}
-	return true;
+	return plain_headers(packet, skb->gso_size, count);
 }
 
-/* Takes the outer headers off and puts `ethernet` before the inner packet. */
-static __always_inline int decapsulate(struct __sk_buff *skb, const struct ethhdr *ethernet,
-				       struct vtep_value *sender, struct lane_counters *count)
+/* Takes the outer headers off. What then stands before the inner packet is the caller's to write. */
+static __always_inline int decapsulate(struct __sk_buff *skb, struct vtep_value *sender,
+				       struct lane_counters *count)
 {
 	__u32 length = skb->len - TUNNEL_OVERHEAD;
 
@@ -70,12 +37,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct ethhd
 		tally(&count->passed_helper_failed);
 		return TC_ACT_UNSPEC;
 	}
-	if (bpf_skb_store_bytes(skb, 0, ethernet, sizeof(*ethernet), 0))
-		return TC_ACT_SHOT;
-	if (sender) {
-		sender->packets_in++;
-		sender->bytes_in += length;
-	}
+	count_received(sender, length);
 	tally(&count->taken);
 	return TC_ACT_OK;
 }
@@ -119,8 +81,12 @@ static __always_inline int lane_1_in(struct __sk_buff *skb, const struct config_
 		return TC_ACT_UNSPEC;
 	}
 	inner_ethernet = *packet->inner_ethernet;
-	result = decapsulate(skb, &inner_ethernet, sender->vtep, count);
-	return result == TC_ACT_OK ? bpf_redirect(config->overlay_ifindex, BPF_F_INGRESS) : result;
+	result = decapsulate(skb, sender->vtep, count);
+	if (result != TC_ACT_OK)
+		return result;
+	if (bpf_skb_store_bytes(skb, 0, &inner_ethernet, sizeof(inner_ethernet), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(config->overlay_ifindex, BPF_F_INGRESS);
 }
 
 /*
@@ -133,22 +99,56 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
 {
 	enum parsed parsed;
 
-	parsed = parse_vxlan(skb, config, count, packet);
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return TC_ACT_UNSPEC;
+	packet->length = skb->len;
+	packet->ifindex = skb->ifindex;
+	parsed = parse_vxlan(cursor_begin(skb), config, count, packet);
 	/* Some drivers leave all but the first headers in page fragments. Not for GSO: a partial
 	 * pull of a fragment list can panic kernels before 6.16, and GRO has pulled the headers. */
 	if (parsed == PARSED_INCOMPLETE && !skb->gso_size &&
 	    !bpf_skb_pull_data(skb, skb->len < VXLAN_HEADERS ? skb->len : VXLAN_HEADERS))
-		parsed = parse_vxlan(skb, config, count, packet);
+		parsed = parse_vxlan(cursor_begin(skb), config, count, packet);
 	if (parsed == PARSED_INCOMPLETE)
 		tally(&count->passed_truncated);
 	if (parsed != PARSED_OURS)
 		return TC_ACT_UNSPEC;
 	find_sender(packet, sender);
-	if (guard_refuses(skb, config, packet, sender, count))
+	if (guard_refuses(config, packet, sender, count))
 		return TC_ACT_SHOT;
 	if (packet->fragment) {
 		tally(&count->passed_fragment);
 		return TC_ACT_UNSPEC;
 	}
 	return TC_ACT_OK;
+}
+
+/*
+ * Whether lane 3 has decapsulated the packet and let it in; `arrival` is its word. Such a packet
+ * begins with the inner Ethernet header and may be a large one: GRO came after.
+ */
+static __always_inline bool has_arrived(const struct __sk_buff *skb,
+					const struct config_value *config, struct arrival *arrival)
+{
+	struct arrival *found = (void *)(long)skb->data_meta;
+
+	if ((void *)(found + 1) > (void *)(long)skb->data)
+		return false;
+	*arrival = *found;
+	return (arrival->cookie[0] | arrival->cookie[1]) &&
+	       arrival->cookie[0] == config->cookie[0] && arrival->cookie[1] == config->cookie[1];
+}
+
+/* Lane 1 for what has arrived: on as if it had come in on flannel.<VNI>. */
+static __always_inline int lane_1_arrived(struct __sk_buff *skb, const struct config_value *config,
+					  struct lane_counters *count)
+{
+	/* XDP does not see the tag that a NIC takes off. The kernel drops the packet, which is
+	 * addressed to nobody on this VLAN. */
+	if (skb->vlan_present && skb->vlan_tci & VLAN_VID_MASK) {
+		tally(&count->passed_vlan);
+		return TC_ACT_UNSPEC;
+	}
+	tally(&count->taken);
+	return bpf_redirect(config->overlay_ifindex, BPF_F_INGRESS);
 }

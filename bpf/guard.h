@@ -35,8 +35,7 @@ static __always_inline bool is_node_of_source(const struct sender *sender)
 }
 
 /* Puts a sample where the agent finds it. Nobody is woken: it looks by itself. */
-static __always_inline void show_refusal(const struct __sk_buff *skb,
-					 const struct vxlan_packet *packet,
+static __always_inline void show_refusal(const struct vxlan_packet *packet,
 					 const struct sender *sender, enum refusal_reason reason,
 					 bool dropped)
 {
@@ -54,11 +53,11 @@ static __always_inline void show_refusal(const struct __sk_buff *skb,
 	*turn = now + REFUSAL_EVERY_NS;
 	*sample = (struct refusal){
 	    .at = now,
-	    .length = skb->len,
+	    .length = packet->length,
 	    .inner_type = bpf_ntohs(packet->inner_ethernet->h_proto),
 	    .reason = reason,
 	    .dropped = dropped,
-	    .ifindex = skb->ifindex,
+	    .ifindex = packet->ifindex,
 	};
 	__builtin_memcpy(sample->outer_source, sender->address, sizeof(sample->outer_source));
 	if (packet->inner_is_ipv4) {
@@ -70,14 +69,14 @@ static __always_inline void show_refusal(const struct __sk_buff *skb,
 }
 
 /* Counts and shows; whether it is to be dropped. */
-static __always_inline bool refuse(const struct __sk_buff *skb, const struct config_value *config,
+static __always_inline bool refuse(const struct config_value *config,
 				   const struct vxlan_packet *packet, const struct sender *sender,
 				   enum refusal_reason reason, __u64 *counter)
 {
 	bool dropped = config->guard >= GUARD_VTEP;
 
 	tally(counter);
-	show_refusal(skb, packet, sender, reason, dropped);
+	show_refusal(packet, sender, reason, dropped);
 	return dropped;
 }
 
@@ -87,8 +86,7 @@ static __always_inline bool refuse(const struct __sk_buff *skb, const struct con
  * A frame with a VLAN tag is refused (RFC 7348, 6.1): the kernel takes VLAN 0 off and delivers what
  * is behind it.
  */
-static __always_inline bool guard_refuses(const struct __sk_buff *skb,
-					  const struct config_value *config,
+static __always_inline bool guard_refuses(const struct config_value *config,
 					  const struct vxlan_packet *packet,
 					  const struct sender *sender, struct lane_counters *count)
 {
@@ -97,17 +95,17 @@ static __always_inline bool guard_refuses(const struct __sk_buff *skb,
 	if (config->guard == GUARD_OFF)
 		return false;
 	if (packet->fragment && config->guard == GUARD_STRICT)
-		return refuse(skb, config, packet, sender, REFUSED_FRAGMENT,
+		return refuse(config, packet, sender, REFUSED_FRAGMENT,
 			      &count->refused_fragment);
 	if (!sender->vtep && !is_allowed(sender->address))
-		return refuse(skb, config, packet, sender, REFUSED_UNKNOWN_VTEP,
+		return refuse(config, packet, sender, REFUSED_UNKNOWN_VTEP,
 			      &count->refused_unknown_vtep);
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
-		return refuse(skb, config, packet, sender, REFUSED_INNER_VLAN,
+		return refuse(config, packet, sender, REFUSED_INNER_VLAN,
 			      &count->refused_inner_vlan);
 	if (!sender->subnet || is_node_of_source(sender) ||
 	    (sender->subnet->transport != TRANSPORT_LOCAL && is_allowed(sender->address)))
 		return false;
-	return refuse(skb, config, packet, sender, REFUSED_FORGED_SOURCE,
+	return refuse(config, packet, sender, REFUSED_FORGED_SOURCE,
 		      &count->refused_forged_source);
 }

@@ -26,6 +26,7 @@
 #define TCP_ENDING	 0x07 /* FIN, SYN, RST */
 #define TCP_FLUSHING	 0x2f /* with these (URG, PSH too) GRO waits for nothing */
 #define IP_LONGEST	 60   /* with options */
+#define VLAN_VID_MASK	 0xfff
 #define IP_OPTION_WORDS	 10
 #define ECN_MASK	 3
 #define ECN_ECT_1	 1
@@ -52,21 +53,18 @@ struct tunnel_header {
 
 _Static_assert(TUNNEL_OVERHEAD == 50, "IPv4, UDP, VXLAN and inner Ethernet are 50 bytes");
 
-/* A place in the packet and its end. Every read goes through take(), which checks the bound. */
+/* A place in the packet and its end. Every read goes through take(), which checks the bound. It
+ * begins in a struct __sk_buff or a struct xdp_md. */
 struct cursor {
 	void *at;
 	void *end;
 };
 
-static __always_inline struct cursor cursor_begin(const struct __sk_buff *skb)
-{
-	struct cursor cursor = {
-	    .at = (void *)(long)skb->data,
-	    .end = (void *)(long)skb->data_end,
-	};
-
-	return cursor;
-}
+#define cursor_begin(packet)                                                                       \
+	((struct cursor){                                                                          \
+	    .at = (void *)(long)(packet)->data,                                                    \
+	    .end = (void *)(long)(packet)->data_end,                                               \
+	})
 
 /* The next `size` bytes, or NULL when the packet ends before. */
 static __always_inline void *cursor_take(struct cursor *cursor, __u32 size)

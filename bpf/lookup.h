@@ -52,3 +52,12 @@ static __always_inline struct vtep_value *find_vtep(const __u8 address[16])
 	__builtin_memcpy(key.address, address, sizeof(key.address));
 	return bpf_map_lookup_elem(&vteps, &key);
 }
+
+/* One more inner frame of `length` bytes from a node; from NULL, nobody counts. */
+static __always_inline void count_received(struct vtep_value *sender, __u32 length)
+{
+	if (!sender)
+		return;
+	sender->packets_in++;
+	sender->bytes_in += length;
+}

@@ -29,11 +29,14 @@ int underlay_in(struct __sk_buff *skb)
 	struct lane_counters *count = counters_of(LANE_1_IN);
 	struct config_value *settings = current_config();
 	struct vxlan_packet packet;
+	struct arrival arrival;
 	struct sender sender;
 	int result;
 
 	if (!count || !settings || !settings->vni)
 		return TC_ACT_UNSPEC;
+	if (has_arrived(skb, settings, &arrival))
+		return lane_1_arrived(skb, settings, count);
 	result = receive(skb, settings, count, &packet, &sender);
 	return result == TC_ACT_OK ? lane_1_in(skb, settings, &packet, &sender, count) : result;
 }

@@ -27,17 +27,27 @@ int underlay_in(struct __sk_buff *skb)
 	struct config_value *settings = current_config();
 	struct endpoint_value *container;
 	struct vxlan_packet packet;
+	struct arrival arrival;
 	struct sender sender;
 	int result;
 
 	if (!count || !short_count || !settings || !settings->vni)
 		return TC_ACT_UNSPEC;
+	if (has_arrived(skb, settings, &arrival)) {
+		container = lane_2_arrival_receiver(skb, settings, &arrival, short_count);
+		if (!container)
+			return lane_1_arrived(skb, settings, count);
+		tally(&short_count->taken);
+		return hand_over(skb, container);
+	}
 	result = receive(skb, settings, count, &packet, &sender);
 	if (result != TC_ACT_OK)
 		return result;
-	container = lane_2_receiver(skb, settings, &packet, &sender, short_count);
-	return container ? lane_2_in(skb, container, sender.vtep, short_count)
-			 : lane_1_in(skb, settings, &packet, &sender, count);
+	container = lane_2_tunnel_receiver(skb, settings, &packet, &sender, short_count);
+	if (!container)
+		return lane_1_in(skb, settings, &packet, &sender, count);
+	result = decapsulate(skb, sender.vtep, short_count);
+	return result == TC_ACT_OK ? hand_over(skb, container) : result;
 }
 
 /* How many jiffies have passed; the agent runs it twice to learn how many there are in a second. */

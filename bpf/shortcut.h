@@ -270,28 +270,30 @@ static __always_inline int lane_2_out(struct __sk_buff *skb, const struct config
 			   count);
 }
 
-/* The container that a packet from the wire may go straight into, NULL (and counted) for what lane
- * 1 or the driver has to look at. The guard has let it in. */
-static __always_inline struct endpoint_value *lane_2_receiver(struct __sk_buff *skb,
-							      const struct config_value *config,
-							      const struct vxlan_packet *packet,
-							      const struct sender *sender,
-							      struct lane_counters *count)
+/* A packet from the wire that the guard has let in, and what lane 2 has to know of it. */
+struct incoming {
+	const struct ethhdr *ethernet; /* inner */
+	const struct iphdr *inner;
+	bool node_of_source; /* see is_node_of_source(), for a node that we know */
+	bool tunnel_gso;     /* an aggregate of tunnel packets */
+};
+
+/* The container that a packet may go straight into, NULL (and counted) for what lane 1 or the
+ * driver has to look at. */
+static __always_inline struct endpoint_value *
+lane_2_receiver(struct __sk_buff *skb, const struct config_value *config,
+		const struct shortcut_value *terms, const struct incoming *packet, __u64 now,
+		struct lane_counters *count)
 {
-	__u64 now = bpf_ktime_get_coarse_ns();
-	struct shortcut_value *terms = open_shortcut(now);
-	struct cursor cursor = {.end = (void *)(long)skb->data_end};
+	struct cursor cursor = {
+	    .at = (void *)(packet->inner + 1),
+	    .end = (void *)(long)skb->data_end,
+	};
 	const struct iphdr *inner = packet->inner;
 	struct endpoint_value *container;
 	struct flow flow = {};
 
-	if (!terms) {
-		tally(&count->passed_switched_off);
-		return NULL;
-	}
-	if (!plain_tunnel_packet(skb, packet, count))
-		return NULL;
-	if (!same_mac(packet->inner_ethernet->h_dest, config->overlay_mac)) {
+	if (!same_mac(packet->ethernet->h_dest, config->overlay_mac)) {
 		tally(&count->passed_not_routed);
 		return NULL;
 	}
@@ -300,11 +302,10 @@ static __always_inline struct endpoint_value *lane_2_receiver(struct __sk_buff *
 		return NULL;
 	}
 	/* Whatever the guard is told to let through, what comes from nowhere goes the long way. */
-	if (!sender->vtep || !is_node_of_source(sender)) {
+	if (!packet->node_of_source) {
 		tally(&count->passed_foreign_source);
 		return NULL;
 	}
-	cursor.at = (void *)(inner + 1);
 	if (!take_flow(&cursor, inner, &flow, count))
 		return NULL;
 	container = find_endpoint(inner->daddr);
@@ -312,7 +313,7 @@ static __always_inline struct endpoint_value *lane_2_receiver(struct __sk_buff *
 		tally(&count->passed_no_endpoint);
 		return NULL;
 	}
-	if (skb->gso_size && container->forwards) {
+	if (packet->tunnel_gso && container->forwards) {
 		tally(&count->passed_forwarder);
 		return NULL;
 	}
@@ -329,26 +330,73 @@ static __always_inline struct endpoint_value *lane_2_receiver(struct __sk_buff *
 	return container;
 }
 
-/* From the wire into a container. */
-static __always_inline int lane_2_in(struct __sk_buff *skb, const struct endpoint_value *container,
-				     struct vtep_value *sender, struct lane_counters *count)
+/* lane_2_receiver() for a packet with its outer headers. */
+static __always_inline struct endpoint_value *
+lane_2_tunnel_receiver(struct __sk_buff *skb, const struct config_value *config,
+		       const struct vxlan_packet *packet, const struct sender *sender,
+		       struct lane_counters *count)
 {
-	struct ethhdr ethernet = {.h_proto = bpf_htons(ETH_P_IP)};
-	struct cursor cursor;
-	struct iphdr *inner;
-	int result;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct shortcut_value *terms = open_shortcut(now);
+	struct incoming incoming = {
+	    .ethernet = packet->inner_ethernet,
+	    .inner = packet->inner,
+	    .node_of_source = sender->vtep && is_node_of_source(sender),
+	    .tunnel_gso = skb->gso_size,
+	};
 
-	__builtin_memcpy(ethernet.h_dest, container->mac, ETH_ALEN);
-	__builtin_memcpy(ethernet.h_source, container->gateway_mac, ETH_ALEN);
-	result = decapsulate(skb, &ethernet, sender, count);
-	if (result != TC_ACT_OK)
-		return result;
-	cursor = cursor_begin(skb);
-	if (!cursor_take(&cursor, sizeof(ethernet)))
+	if (!terms) {
+		tally(&count->passed_switched_off);
+		return NULL;
+	}
+	if (!plain_tunnel_packet(skb, packet, count))
+		return NULL;
+	return lane_2_receiver(skb, config, terms, &incoming, now, count);
+}
+
+/* lane_2_receiver() for a packet that lane 3 has decapsulated. */
+static __always_inline struct endpoint_value *
+lane_2_arrival_receiver(struct __sk_buff *skb, const struct config_value *config,
+			const struct arrival *arrival, struct lane_counters *count)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct shortcut_value *terms = open_shortcut(now);
+	struct incoming incoming = {.node_of_source = arrival->node_of_source};
+	struct cursor cursor = cursor_begin(skb);
+
+	if (!terms) {
+		tally(&count->passed_switched_off);
+		return NULL;
+	}
+	if (skb->vlan_present) {
+		tally(&count->passed_vlan);
+		return NULL;
+	}
+	incoming.ethernet = cursor_take(&cursor, sizeof(*incoming.ethernet));
+	incoming.inner = cursor_take(&cursor, sizeof(*incoming.inner));
+	if (!incoming.ethernet || !incoming.inner) {
+		tally(&count->passed_truncated);
+		return NULL;
+	}
+	return lane_2_receiver(skb, config, terms, &incoming, now, count);
+}
+
+/* Hands a packet that begins with its Ethernet header to a container, as its router does. */
+static __always_inline int hand_over(struct __sk_buff *skb, const struct endpoint_value *container)
+{
+	struct cursor cursor = cursor_begin(skb);
+	struct ethhdr *ethernet;
+	struct iphdr *inner;
+
+	ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	if (!ethernet)
 		return TC_ACT_SHOT;
 	inner = cursor_take(&cursor, sizeof(*inner));
 	if (!inner)
 		return TC_ACT_SHOT;
+	__builtin_memcpy(ethernet->h_dest, container->mac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, container->gateway_mac, ETH_ALEN);
+	ethernet->h_proto = bpf_htons(ETH_P_IP);
 	decrease_ttl(inner);
 	return bpf_redirect_peer(container->ifindex, 0);
 }

@@ -41,13 +41,20 @@ enum tunnel_in {
 	TUNNEL_IN_BPF = 2,    /* every packet that is no aggregate already */
 };
 
+/* What lane 3, on the wire, does with packets of ours that the guard lets in; --xdp. */
+enum early_in {
+	EARLY_IN_GUARD = 0,	  /* nothing: the lanes behind it decapsulate */
+	EARLY_IN_DECAPSULATE = 1, /* takes the outer headers off before GRO */
+};
+
 /* Index into lane_stats. */
 enum lane {
 	LANE_1_OUT = 0,
 	LANE_1_IN = 1,
 	LANE_2_OUT = 2,
 	LANE_2_IN = 3,
-	LANE_COUNT = 4,
+	LANE_3_IN = 4,
+	LANE_COUNT = 5,
 };
 
 struct subnet_key {
@@ -85,7 +92,21 @@ struct config_value {
 	__u16 source_port_low;
 	__u16 source_port_high;
 	__u8 tunnel_in; /* enum tunnel_in */
-	__u8 reserved2;
+	__u8 early_in;	/* enum early_in */
+	__u8 underlay_mac[6];
+	__u16 reserved2;
+	__u32 cookie[2]; /* of struct arrival; zero: lane 3 decapsulates nothing */
+};
+
+/*
+ * What lane 3 leaves before a packet that it has decapsulated (data_meta), for the programs at TC.
+ * Only an XDP program can write there, and the cookie is drawn by the agent, so it is lane 3's word.
+ * The same for all packets of a node: GRO merges only what has equal metadata.
+ */
+struct arrival {
+	__u32 cookie[2];
+	__u8 node_of_source; /* the sender is the node that has the inner source's subnet */
+	__u8 reserved[3];
 };
 
 struct endpoint_key {
@@ -196,7 +217,8 @@ _Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden paddin
 _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
 _Static_assert(sizeof(struct vtep_key) == 16, "vtep_key has no hidden padding");
 _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden padding");
-_Static_assert(sizeof(struct config_value) == 44, "config_value has no hidden padding");
+_Static_assert(sizeof(struct config_value) == 60, "config_value has no hidden padding");
+_Static_assert(sizeof(struct arrival) == 12, "metadata comes in words, 32 bytes at most");
 _Static_assert(sizeof(struct endpoint_value) == 40, "endpoint_value has no hidden padding");
 _Static_assert(sizeof(struct shortcut_value) == 40, "shortcut_value has no hidden padding");
 _Static_assert(sizeof(struct refusal) == 72, "refusal has no hidden padding");

@@ -92,7 +92,7 @@ as_root=()
 if [[ $EUID -ne 0 ]]; then
     # sudo drops the environment; what the tests and the lab look at is handed on.
     as_root=(sudo env "PATH=$PATH")
-    for name in CI DOTNET_ROOT ACCELERATED_BIN ACCELERATED_ETCD ACCELERATED_ETCDCTL; do
+    for name in CI DOTNET_ROOT ACCELERATED_BIN ACCELERATED_ETCD ACCELERATED_ETCDCTL ACCELERATED_AGENT_FLAGS; do
         if [[ -n ${!name:-} ]]; then as_root+=("$name=${!name}"); fi
     done
 fi

@@ -28,6 +28,12 @@ public class NativeException : Exception
     /// <summary>Whether the kernel refused for want of a capability (EPERM).</summary>
     public bool IsNotPermitted => Errno == Native.Errno.EPERM;
 
+    /// <summary>Whether somebody else has the place already.</summary>
+    public bool IsTaken => Errno is Native.Errno.EBUSY or Native.Errno.EEXIST;
+
+    /// <summary>Whether the kernel, or a driver of it, does not offer that.</summary>
+    public bool IsNotSupported => Errno is Native.Errno.EOPNOTSUPP or Native.Errno.ENOTSUPP;
+
     /// <summary>The exception for a call that has just failed and left its reason in errno.</summary>
     internal static NativeException FromLastError(string operation) => new(operation, Marshal.GetLastPInvokeError());
 }

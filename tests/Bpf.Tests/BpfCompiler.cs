@@ -20,6 +20,8 @@ internal static class BpfCompiler
 
     public static byte[] Shortcut => Compile("bpf/shortcut.bpf.c");
 
+    public static byte[] Wire => Compile("bpf/wire.bpf.c");
+
     /// <summary>Gives the bytes of the object; what clang says against it fails the test.</summary>
     public static byte[] Compile(string source)
     {

@@ -60,10 +60,13 @@ public sealed class LabNode : LabHost, IAsyncDisposable
     /// <exception cref="LabException">It was never started.</exception>
     public int AgentProcessId => _agent?.ProcessId ?? throw new LabException($"the agent of {Namespace} was never started");
 
+    /// <summary>Flags for every agent of every lab, from outside: <c>make test-xdp</c> runs the tests of the lanes once more with them.</summary>
+    private static readonly string[] FlagsOfAll = (Environment.GetEnvironmentVariable("ACCELERATED_AGENT_FLAGS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
     private string[] Flags =>
     [
         .. _etcdFlags, "--iface=eth0", "--ip-masq", $"--run-dir={RunDirectory}", $"--state-dir={RunDirectory}/state",
-        $"--subnet-file={SubnetFile}", $"--datapath={_spec.Datapath}", $"--bpf-dir={BpfDirectory}", .. _spec.AgentFlags,
+        $"--subnet-file={SubnetFile}", $"--datapath={_spec.Datapath}", $"--bpf-dir={BpfDirectory}", .. FlagsOfAll, .. _spec.AgentFlags,
     ];
 
     /// <summary>Starts the agent. It may be started again after it has exited; it then finds its own files.</summary>

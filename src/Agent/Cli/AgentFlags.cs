@@ -26,7 +26,7 @@ internal sealed partial class AgentFlags
     private readonly GoFlag _iface, _ifaceRegex, _ifaceCanReach, _publicIP;
     private readonly GoFlag _subnetFile, _renewMargin, _leaseTtl;
     private readonly GoFlag _ipMasq, _notRandom, _forwardRules, _openPort;
-    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _subnetChange, _restartUnits, _interval, _healthIP, _healthPort, _verbosity, _version;
+    private readonly GoFlag _runDir, _stateDir, _instance, _datapath, _guard, _guardAllow, _tunnelIn, _shortcut, _shortcutMark, _xdp, _bpfDir, _bpfAttach, _bpfCompile, _bpfObjectDir, _subnetChange, _restartUnits, _interval, _healthIP, _healthPort, _verbosity, _version;
     private readonly (string Name, GoFlag? Flag, string Description)[] _variables;
 
     /// <summary>The flags at their defaults.</summary>
@@ -59,6 +59,7 @@ internal sealed partial class AgentFlags
         _tunnelIn = Text("tunnel-in", "auto", "auto|bpf|driver", "with the eBPF lanes: who decapsulates; auto leaves to the driver what its GRO could make larger");
         _shortcut = Text("shortcut", "established", "established|always|off", "with the eBPF lanes: flows that netfilter has accepted go straight between container and wire; always is for hosts where no rule has to see overlay traffic");
         _shortcutMark = Text("shortcut-mark", "0xffff0000", "0xffff0000", "the bits of the conntrack mark that prove it; others' rules must leave them alone");
+        _xdp = Text("xdp", "off", "off|auto|on", "with the eBPF lanes: guard and decapsulate by XDP, before the kernel makes a packet of it; auto where the driver has native mode and nothing suffers, on wherever the driver has it");
         _bpfDir = Text("bpf-dir", "/sys/fs/bpf/accelerated", "DIR", "where maps and links of the eBPF lanes are pinned; on a BPF file system");
         _bpfAttach = Text("bpf-attach", "auto", "auto|tcx|clsact", "how programs are attached; auto is tcx where the kernel has it (Linux 6.6), and clsact beside other people's clsact filters");
         _bpfCompile = Text("bpf-compile", "auto", "auto|always|never", "whether programs are compiled on this host with clang; auto only if the kernel refuses the ones built in");
@@ -372,6 +373,13 @@ internal sealed partial class AgentFlags
             "tcx" => LaneAttachment.Tcx,
             "clsact" => LaneAttachment.Clsact,
             _ => throw _bpfAttach.Wrong("expected auto, tcx or clsact"),
+        },
+        Xdp = _xdp.Value switch
+        {
+            "off" => XdpChoice.Off,
+            "auto" => XdpChoice.Auto,
+            "on" => XdpChoice.On,
+            _ => throw _xdp.Wrong("expected off, auto or on"),
         },
         Objects = new LaneObjectOptions(Compile(), OrNull(_bpfObjectDir), Path.Combine(NotEmpty(_stateDir), "bpf")),
     };

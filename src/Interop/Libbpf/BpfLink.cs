@@ -15,9 +15,12 @@ public sealed unsafe class BpfLink : IDisposable
         get
         {
             var info = BpfDescriptor.Info<BpfLinkInfoNative>(_fd, "link");
-            return info.type == LibbpfApi.BPF_LINK_TYPE_TCX
-                ? new(info.id, info.prog_id, (int)info.tcx_ifindex, (TcxHook)info.tcx_attach_type)
-                : new(info.id, info.prog_id, 0, null);
+            return info.type switch
+            {
+                LibbpfApi.BPF_LINK_TYPE_TCX => new(info.id, info.prog_id, (int)info.ifindex, (TcxHook)info.tcx_attach_type),
+                LibbpfApi.BPF_LINK_TYPE_XDP => new(info.id, info.prog_id, (int)info.ifindex, null),
+                _ => new(info.id, info.prog_id, 0, null),
+            };
         }
     }
 
@@ -33,6 +36,19 @@ public sealed unsafe class BpfLink : IDisposable
         var operation = $"attach {program.Name} to {hook} of interface #{interfaceIndex}";
         return new(new(BpfDescriptor.Check(
             LibbpfApi.bpf_link_create(program.Descriptor, interfaceIndex, (int)hook, options: null), operation)));
+    }
+
+    /// <summary>Attaches an XDP program in native mode: the driver runs it before there is an skb (<c>ip link set dev IF xdpdrv</c>, Linux 5.9).</summary>
+    /// <param name="program">A program of section <c>xdp</c> or <c>xdp.frags</c>.</param>
+    /// <param name="interfaceIndex">An interface in the network namespace of the calling thread.</param>
+    /// <exception cref="NativeException">EOPNOTSUPP (in kernels' words also ENOTSUPP, 524) or EINVAL: the driver cannot, or not as the interface is set
+    /// up. EBUSY, EEXIST: somebody else's program is there. ENODEV: no such interface. EPERM: CAP_NET_ADMIN is missing.</exception>
+    public static BpfLink AttachXdp(BpfProgram program, int interfaceIndex)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        var options = new BpfLinkCreateOpts { sz = (nuint)sizeof(BpfLinkCreateOpts), flags = LibbpfApi.XDP_FLAGS_DRV_MODE };
+        return new(new(BpfDescriptor.Check(
+            LibbpfApi.bpf_link_create(program.Descriptor, interfaceIndex, LibbpfApi.BPF_XDP, &options), $"attach {program.Name} to native XDP of interface #{interfaceIndex}")));
     }
 
     /// <summary>Opens a pinned link (<c>bpftool link show pinned PATH</c>); null when nothing is pinned there.</summary>

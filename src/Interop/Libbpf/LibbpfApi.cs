@@ -12,7 +12,10 @@ internal static unsafe partial class LibbpfApi
 
     internal const int LIBBPF_WARN = 0;
     internal const int BPF_PROG_TYPE_SCHED_CLS = 3;
+    internal const int BPF_LINK_TYPE_XDP = 6; // Linux 5.9.
     internal const int BPF_LINK_TYPE_TCX = 11; // Linux 6.6.
+    internal const int BPF_XDP = 37; // enum bpf_attach_type.
+    internal const uint XDP_FLAGS_DRV_MODE = 1 << 2;
     internal const int BPF_TC_INGRESS = 1;
     internal const int BPF_TC_EGRESS = 2;
     internal const uint BPF_TC_F_REPLACE = 1;

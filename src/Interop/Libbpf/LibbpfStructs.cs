@@ -11,6 +11,15 @@ internal unsafe struct BpfObjectOpenOpts
     internal byte* object_name;
 }
 
+/// <summary>The start of struct bpf_link_create_opts of bpf/bpf.h; sz tells libbpf that the rest is not there.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct BpfLinkCreateOpts
+{
+    internal nuint sz;
+    internal uint flags;
+    internal uint padding;
+}
+
 /// <summary>struct bpf_test_run_opts of bpf/bpf.h.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct BpfTestRunOpts
@@ -112,7 +121,7 @@ internal struct BpfProgInfo
     internal ulong run_cnt;
 }
 
-/// <summary>struct bpf_link_info of linux/bpf.h, with the tcx member of its union (Linux 6.6).</summary>
+/// <summary>struct bpf_link_info of linux/bpf.h, with the tcx member of its union (Linux 6.6), whose first half is also the xdp member.</summary>
 [StructLayout(LayoutKind.Explicit, Size = 64)]
 internal struct BpfLinkInfoNative
 {
@@ -126,7 +135,7 @@ internal struct BpfLinkInfoNative
     internal uint prog_id;
 
     [FieldOffset(16)]
-    internal uint tcx_ifindex;
+    internal uint ifindex;
 
     [FieldOffset(20)]
     internal uint tcx_attach_type;

@@ -20,6 +20,7 @@ internal class OverlayRig : IDisposable
         [OverlayLane.Lane1In] = "in",
         [OverlayLane.Lane2Out] = "2 out",
         [OverlayLane.Lane2In] = "2 in",
+        [OverlayLane.Lane3In] = "3 in",
     };
 
     private readonly UnderlayNamespace _underlay;
@@ -36,14 +37,14 @@ internal class OverlayRig : IDisposable
     {
     }
 
-    protected OverlayRig(UnderlayNamespace underlay, Node self, byte[] image, string name, string egress)
+    protected OverlayRig(UnderlayNamespace underlay, Node self, byte[] image, string name, string egress, string ingress = "underlay_in")
     {
         _underlay = underlay;
         _interface = self == Nodes.One ? underlay.UnderlayIndex : underlay.FarIndex;
         Loaded = BpfObject.Open(image, name);
         Loaded.Load();
         _egress = Loaded.Program(egress);
-        Ingress = Loaded.Program("underlay_in");
+        Ingress = Loaded.Program(ingress);
         _subnets = Loaded.Map("subnets");
         _vteps = Loaded.Map("vteps");
         _stats = Loaded.Map("lane_stats");

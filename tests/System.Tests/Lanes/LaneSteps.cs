@@ -27,7 +27,7 @@ internal static class LaneSteps
         (string?)(await AgentSocket.StatusAsync(node))["problems"]!.AsArray().SingleOrDefault(p => (string?)p!["code"] == code)?["message"];
 
     /// <summary>Where the instance's maps and links are pinned.</summary>
-    public static string Pins(this LabNode node, string schema = "3") => Path.Combine(node.BpfDirectory, "default", schema);
+    public static string Pins(this LabNode node, string schema = "4") => Path.Combine(node.BpfDirectory, "default", schema);
 
     /// <summary>Starts the agent again, with other flags, and waits until the lanes are on.</summary>
     public static async Task RestartAsync(this LabNode node, params string[] flags)

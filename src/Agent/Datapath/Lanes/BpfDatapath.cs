@@ -28,6 +28,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
     private readonly LaneHooks _hooks = new(options);
     private readonly LaneObjects _objects = new(options.Objects);
     private readonly Shortcut _shortcut = new(options, routes, policy, time);
+    private readonly EarlyLane _early = new(options, time);
     private readonly HostSurvey _survey = new(routes, rules, options.ShortcutMark);
     private readonly RefusalFeed _refusals = new(time);
     private LaneProgram? _program;
@@ -51,6 +52,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         [
             Volatile.Read(ref _tunnelInOff) is { } off ? $"lane 1 out; {off}" : "lane 1 out and in",
             _shortcut.Closed is { } closed ? $"lane 2 closed: {closed}" : "lane 2 out and in",
+            .. _early.Description is { } early ? (string[])[early] : [],
             .. _objects.Origins.Select(o => $"{o.Key} {o.Value}"),
         ]);
 
@@ -78,7 +80,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         {
             if (Volatile.Read(ref _program) is not { } program)
                 return DatapathUsage.None;
-            return new(LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed), LaneCounts.ReadPeers(program), Containers);
+            return new(LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed, _early.Off), LaneCounts.ReadPeers(program), Containers);
         }
         catch (Exception e) when (e is ObjectDisposedException or NativeException)
         {
@@ -166,6 +168,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
     public void Dispose()
     {
         _shortcut.Dispose();
+        _early.Dispose();
         _survey.Dispose();
         _hooks.Dispose();
         _refusals.Dispose();
@@ -217,16 +220,19 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         if (survey.LanesOff is [var culprit, ..])
             throw new LanesUnavailableException(culprit) { Remedy = "the message says what; the agent notices" };
         var index = routes.FindLink(device.Name)?.Index ?? throw new LanesUnavailableException($"{device.Name} is not there");
-        var maps = LaneMaps.Apply(program, device, overlay.Direct, index, _tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, desired.Firewall.Guard, desired.MayPrune);
+        var underlay = routes.FindLink(device.UnderlayIndex) ?? throw new LanesUnavailableException("the underlay's interface is not there");
+        var inbound = new InboundOptions(_tunnelInOff is null ? options.TunnelIn : OverlayTunnelIn.Driver, _early.Judge(survey, _tunnelInOff), underlay.Address);
+        var maps = LaneMaps.Apply(program, device, overlay.Direct, index, inbound, desired.Firewall.Guard, desired.MayPrune);
         changes.AddRange(maps.Changes);
         _full = maps.Full;
         changes.AddRange(_shortcut.Apply(program, _objects, device, containers, survey, followed));
         // Links last: a program runs only when the maps say what it needs.
-        if (_hooks.Ensure(_shortcut.UnderlayIn ?? program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, program.Directory) is { } inbound)
-            changes.Add(inbound);
-        if (_hooks.Ensure(program.OverlayOut, index, TcxHook.Egress, program.Directory) is { } outbound)
-            changes.Add(outbound);
+        if (_hooks.Ensure(_shortcut.UnderlayIn ?? program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, program.Directory) is { } arriving)
+            changes.Add(arriving);
+        if (_hooks.Ensure(program.OverlayOut, index, TcxHook.Egress, program.Directory) is { } leaving)
+            changes.Add(leaving);
         changes.AddRange(_hooks.TakeOver(program.Directory));
+        changes.AddRange(_early.Apply(program, _objects, _hooks, underlay));
         return changes;
     }
 
@@ -237,6 +243,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
     private void StepDown(LanesUnavailableException why)
     {
         _shortcut.Unload(why.Message);
+        _early.Unload();
         try
         {
             _hooks.DetachAll();
@@ -263,6 +270,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
             return problems;
         }
 
+        if (_early.Problem is { } early)
+            problems.Add(early);
         if (_full.Count > 0)
         {
             var full = string.Join("; ", _full.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Map} is full with {f.Capacity} entries, {f.LeftOut} are left out")));

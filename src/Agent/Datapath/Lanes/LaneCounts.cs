@@ -7,20 +7,27 @@ namespace Accelerated.Agent.Datapath.Lanes;
 internal static class LaneCounts
 {
     private static readonly (OverlayLane Lane, string Name)[] Lanes =
-        [(OverlayLane.Lane1Out, "1 out"), (OverlayLane.Lane1In, "1 in"), (OverlayLane.Lane2Out, "2 out"), (OverlayLane.Lane2In, "2 in")];
+        [(OverlayLane.Lane1Out, "1 out"), (OverlayLane.Lane1In, "1 in"), (OverlayLane.Lane2Out, "2 out"), (OverlayLane.Lane2In, "2 in"), (OverlayLane.Lane3In, "3 in")];
 
     /// <summary>One entry a lane.</summary>
     /// <param name="program">The programs.</param>
     /// <param name="noTunnelIn">Why lane 1 does not decapsulate, or null.</param>
     /// <param name="noShortcut">Why lane 2 is closed, or null.</param>
-    public static IReadOnlyList<LaneStatus> Read(LaneProgram program, string? noTunnelIn, string? noShortcut)
+    /// <param name="noEarly">Why lane 3 does not decapsulate, or null.</param>
+    public static IReadOnlyList<LaneStatus> Read(LaneProgram program, string? noTunnelIn, string? noShortcut, string? noEarly)
     {
         var result = new List<LaneStatus>(Lanes.Length);
         foreach (var (lane, name) in Lanes)
         {
             var perCpu = program.LaneStats.LookupPerCpu<uint, LaneCounters>((uint)lane) ?? [];
             var total = LaneCounters.Sum(perCpu);
-            var off = lane is OverlayLane.Lane2Out or OverlayLane.Lane2In ? noShortcut : lane is OverlayLane.Lane1In ? noTunnelIn : null;
+            var off = lane switch
+            {
+                OverlayLane.Lane1In => noTunnelIn,
+                OverlayLane.Lane2Out or OverlayLane.Lane2In => noShortcut,
+                OverlayLane.Lane3In => noEarly,
+                _ => null,
+            };
             result.Add(new LaneStatus(name, off, total.Taken, Select(total, "passed_"), Select(total, "refused_")));
         }
 

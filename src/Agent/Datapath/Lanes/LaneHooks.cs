@@ -12,7 +12,7 @@ namespace Accelerated.Agent.Datapath.Lanes;
 /// </remarks>
 internal sealed class LaneHooks(LaneOptions options) : IDisposable
 {
-    private readonly TcxLinks _links = new();
+    private readonly PinnedLinks _links = new();
     private readonly ClsactFilters _filters = new(Path.GetFileName(options.PinDirectory));
 
     /// <summary>Where the programs are, or would be, among clsact filters; null where they are on tcx whatever others have.</summary>
@@ -37,10 +37,17 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
         }
         else
         {
-            var done = _links.Ensure(program, interfaceIndex, hook, directory);
+            var done = _links.EnsureTcx(program, interfaceIndex, hook, directory);
             return _filters.Remove(program.Name, directory) ? $"{done ?? $"keep {program.Name} on tcx"} in place of a clsact filter" : done;
         }
     }
+
+    /// <summary>Sees to it that lane 3's program runs before everything else on an interface, in native mode; returns what had to be done, or null.</summary>
+    /// <exception cref="Accelerated.Interop.NativeException">The driver cannot, or somebody else's program is there.</exception>
+    public string? EnsureXdp(BpfProgram program, int interfaceIndex, string directory) => _links.EnsureXdp(program, interfaceIndex, directory);
+
+    /// <summary>Takes lane 3's program away; false when it was not attached.</summary>
+    public bool RemoveXdp(string directory) => _links.Remove(WireProgram.ProgramName, directory);
 
     /// <summary>
     /// Ends what agents with other layouts of the maps left pinned beside <paramref name="directory"/>; to be called once the own programs
@@ -51,6 +58,7 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
     {
         foreach (var other in Directory.EnumerateDirectories(options.PinDirectory).Where(d => d != directory).ToList())
         {
+            RemoveXdp(other);
             _filters.TakeOver(other, directory);
             _links.RemoveAll(other);
             Directory.Delete(other, recursive: true);
@@ -65,6 +73,8 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
             return;
         foreach (var directory in Directory.EnumerateDirectories(options.PinDirectory).ToList())
         {
+            // What lane 3 has decapsulated is nobody's without the programs at TC.
+            RemoveXdp(directory);
             _links.RemoveAll(directory);
             _filters.RemoveAll(directory);
         }

@@ -30,7 +30,7 @@ internal static class LaneMaps
 
     /// <summary>Applies an overlay's peers and configuration. What does not fit into a map is left out; all else works.</summary>
     public static LaneMapReport Apply(
-        LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, int deviceIndex, OverlayTunnelIn tunnelIn, GuardSpec guard, bool mayPrune)
+        LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, int deviceIndex, InboundOptions inbound, GuardSpec guard, bool mayPrune)
     {
         var changes = new List<string>();
         var leftOut = new Dictionary<BpfMap, int>();
@@ -51,11 +51,13 @@ internal static class LaneMaps
 
         // With a full map an unknown sender may be a peer that found no room: only count.
         var mode = leftOut.ContainsKey(program.Vteps) && guard.Mode != OverlayGuard.Off ? OverlayGuard.Observe : guard.Mode;
-        var config = Config(device, deviceIndex, mode, tunnelIn);
-        if (!program.Config.TryLookup(0u, out ConfigValue current) || !Same(current, config))
+        var isThere = program.Config.TryLookup(0u, out ConfigValue current);
+        // The same for as long as the map lives: packets that lane 3 has decapsulated may be on their way.
+        var config = Config(device, deviceIndex, mode, inbound, isThere && !current.Cookie.IsZero ? current.Cookie : OverlayCookie.Draw());
+        if (!isThere || !Same(current, config))
         {
             program.Config.Update(0u, config);
-            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {Decapsulating(tunnelIn)}");
+            changes.Add($"configure the lanes: VNI {config.Vni}, port {config.Port}, guard {mode}, {Decapsulating(inbound.TunnelIn)}");
         }
 
         var report = new LaneMapReport(changes, [.. leftOut.Select(l => (l.Key.Name, l.Key.MaxEntries, l.Value))]);
@@ -142,7 +144,7 @@ internal static class LaneMaps
     private static SubnetValue Value(IPAddress vtep, Interop.MacAddress mac, OverlayTransport transport) =>
         new() { Vtep = OverlayAddress.From(vtep), VtepMac = OverlayMac.From(mac), Transport = transport };
 
-    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, OverlayTunnelIn tunnelIn)
+    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, InboundOptions inbound, OverlayCookie cookie)
     {
         var (low, high) = SourcePorts();
         return new ConfigValue
@@ -156,7 +158,10 @@ internal static class LaneMaps
             Port = device.Port,
             SourcePortLow = low,
             SourcePortHigh = high,
-            TunnelIn = tunnelIn,
+            TunnelIn = inbound.TunnelIn,
+            EarlyIn = inbound.EarlyIn,
+            UnderlayMac = inbound.UnderlayMac is { } mac ? OverlayMac.From(mac) : default,
+            Cookie = cookie,
         };
     }
 

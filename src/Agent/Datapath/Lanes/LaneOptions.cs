@@ -25,6 +25,9 @@ public sealed record LaneOptions(string PinDirectory, OverlayTunnelIn TunnelIn)
     /// <summary><c>--bpf-attach</c>.</summary>
     public LaneAttachment Attachment { get; init; }
 
+    /// <summary><c>--xdp</c>: whether lane 3 is attached.</summary>
+    public XdpChoice Xdp { get; init; }
+
     /// <summary>Where the programs come from.</summary>
     public required LaneObjectOptions Objects { get; init; }
 }

@@ -3,43 +3,22 @@ using Accelerated.Interop.Libbpf;
 namespace Accelerated.Agent.Datapath.Lanes;
 
 /// <summary>
-/// Programs attached by pinned tcx links, which outlive the agent. A link that is there is given the new program in one step; other
+/// Programs attached by pinned tcx and XDP links, which outlive the agent. A link that is there is given the new program in one step; other
 /// people's programs on the same hook keep their place.
 /// </summary>
-internal sealed class TcxLinks : IDisposable
+internal sealed class PinnedLinks : IDisposable
 {
     private const string Prefix = "link_";
 
     private readonly Dictionary<string, BpfLink> _links = new(StringComparer.Ordinal);
 
     /// <summary>Sees to it that <paramref name="program"/> runs on the hook; returns what had to be done, or null.</summary>
-    public string? Ensure(BpfProgram program, int interfaceIndex, TcxHook hook, string directory)
-    {
-        var path = PathOf(program.Name, directory);
-        if (!_links.TryGetValue(path, out var link) && BpfLink.OpenPinned(path) is { } adopted)
-            _links[path] = link = adopted;
-        // A link whose device is gone, or that somebody detached, says interface 0.
-        if (link is not null && link.Info.InterfaceIndex != interfaceIndex)
-        {
-            Drop(path);
-            link = null;
-        }
+    public string? EnsureTcx(BpfProgram program, int interfaceIndex, TcxHook hook, string directory) =>
+        Ensure(program, interfaceIndex, directory, () => BpfLink.AttachTcx(program, interfaceIndex, hook));
 
-        if (link is null)
-        {
-            link = BpfLink.AttachTcx(program, interfaceIndex, hook);
-            _links[path] = link;
-            link.Pin(path);
-            return $"attach {program.Name}";
-        }
-
-        if (!File.Exists(path))
-            link.Pin(path);
-        if (link.Info.ProgramId == program.Id)
-            return null;
-        link.Update(program);
-        return $"replace the program of {program.Name}";
-    }
+    /// <summary>The same for an XDP program in native mode.</summary>
+    public string? EnsureXdp(BpfProgram program, int interfaceIndex, string directory) =>
+        Ensure(program, interfaceIndex, directory, () => BpfLink.AttachXdp(program, interfaceIndex));
 
     /// <summary>The programs of all links that are pinned below a directory.</summary>
     public IEnumerable<uint> Programs(string directory)
@@ -79,6 +58,34 @@ internal sealed class TcxLinks : IDisposable
     }
 
     private static string PathOf(string program, string directory) => Path.Combine(directory, Prefix + program);
+
+    private string? Ensure(BpfProgram program, int interfaceIndex, string directory, Func<BpfLink> attach)
+    {
+        var path = PathOf(program.Name, directory);
+        if (!_links.TryGetValue(path, out var link) && BpfLink.OpenPinned(path) is { } adopted)
+            _links[path] = link = adopted;
+        // A link whose device is gone, or that somebody detached, says interface 0.
+        if (link is not null && link.Info.InterfaceIndex != interfaceIndex)
+        {
+            Drop(path);
+            link = null;
+        }
+
+        if (link is null)
+        {
+            link = attach();
+            _links[path] = link;
+            link.Pin(path);
+            return $"attach {program.Name}";
+        }
+
+        if (!File.Exists(path))
+            link.Pin(path);
+        if (link.Info.ProgramId == program.Id)
+            return null;
+        link.Update(program);
+        return $"replace the program of {program.Name}";
+    }
 
     private bool Drop(string path)
     {

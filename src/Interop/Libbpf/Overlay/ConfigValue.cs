@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Accelerated.Interop.Libbpf.Overlay;
 
 /// <summary>The one entry of the config map, under key 0 (struct config_value of bpf/types.h). With a VNI of 0 the programs pass everything on.</summary>
-[StructLayout(LayoutKind.Explicit, Size = 44)]
+[StructLayout(LayoutKind.Explicit, Size = 60)]
 public struct ConfigValue
 {
     /// <summary>The vxlan device.</summary>
@@ -50,7 +50,19 @@ public struct ConfigValue
     [FieldOffset(42)]
     public OverlayTunnelIn TunnelIn;
 
-    /// <summary>Zero.</summary>
+    /// <summary>What lane 3 does.</summary>
     [FieldOffset(43)]
-    public byte Reserved2;
+    public OverlayEarlyIn EarlyIn;
+
+    /// <summary>Hardware address of the interface outer packets come in by.</summary>
+    [FieldOffset(44)]
+    public OverlayMac UnderlayMac;
+
+    /// <summary>Zero.</summary>
+    [FieldOffset(50)]
+    public ushort Reserved2;
+
+    /// <summary>What the programs at TC know lane 3's work by; zero: it decapsulates nothing.</summary>
+    [FieldOffset(52)]
+    public OverlayCookie Cookie;
 }

@@ -14,4 +14,7 @@ public enum OverlayLane
 
     /// <summary>LANE_2_IN.</summary>
     Lane2In = 3,
+
+    /// <summary>LANE_3_IN.</summary>
+    Lane3In = 4,
 }

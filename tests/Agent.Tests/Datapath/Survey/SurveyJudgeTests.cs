@@ -147,6 +147,23 @@ public sealed class SurveyJudgeTests
             XfrmDirection.Out, false, transforms, 10, IPNetwork.Parse("192.0.2.0/24"), IPNetwork.Parse("192.0.2.0/24"), 0, null, null, 0, 0, null, index);
     }
 
+    [Theory]
+    [InlineData("vlan", 0, null, "eth0.7 is a VLAN on eth0, and would see what lane 3 has decapsulated")]
+    [InlineData("vlan", 0, 1, null)] // The number is of another network namespace.
+    [InlineData("vlan", 1, null, null)]
+    [InlineData("macvlan", 0, null, null)] // Has an address of its own, and lane 3 looks at that.
+    public void Interface_OnTheUnderlay_ThatIsAVlan_SwitchesLane3Off(string kind, int offset, int? netns, string? reason)
+    {
+        var device = Overlay.Device(Overlay.Peer(2));
+        var eth0 = new Link(device.UnderlayIndex, "eth0", null, device.Mac, 1500, true, true, OperState.Up);
+        var above = eth0 with { Index = 99, Name = "eth0.7", Kind = kind, ParentIndex = device.UnderlayIndex + offset, ParentNetns = netns };
+
+        var survey = Judge(HostConfiguration.Empty with { Links = [eth0, above] }, device);
+
+        Assert.Equal(reason is null ? [] : [reason], survey.EarlyOff);
+        Assert.Empty(survey.TunnelInOff);
+    }
+
     private static LaneSurvey Judge(HostConfiguration? host = null, OverlayDevice? device = null, string? text = null) =>
         new SurveyJudge(device ?? Overlay.Device(Overlay.Peer(2), Overlay.Peer(3)), [], ImmutableHashSet<uint>.Empty)
             .Judge(host ?? HostConfiguration.Empty, "print", (_, _, _) => text, _ => null);

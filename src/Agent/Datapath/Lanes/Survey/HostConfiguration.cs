@@ -27,6 +27,9 @@ internal sealed record HostConfiguration(
     public static HostConfiguration Empty { get; } = new(
         [], [], default, [], [], new Dictionary<(int, TcxHook), IReadOnlyList<TrafficFilter>>(), new Dictionary<(int, TcxHook), IReadOnlyList<uint>>(), []);
 
+    /// <summary>The interfaces on which others' tc filters see what comes in before ours do.</summary>
+    public IReadOnlySet<int> FiltersBeforeOurs { get; init; } = new HashSet<int>();
+
     /// <summary>The interface of that index; null when there is none.</summary>
     public Link? FindLink(int index) => Links.FirstOrDefault(l => l.Index == index);
 

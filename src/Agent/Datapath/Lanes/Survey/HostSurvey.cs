@@ -102,6 +102,7 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
         relevant.AddRange(links.Where(l => relevant.Exists(r => r.MasterIndex == l.Index)).ToList());
 
         var hooks = qdiscs.Where(q => q.IsHook).Select(q => q.InterfaceIndex).ToHashSet();
+        var filtersBeforeOurs = new HashSet<int>();
         var filters = new Dictionary<(int, TcxHook), IReadOnlyList<TrafficFilter>>();
         var programs = new Dictionary<(int, TcxHook), IReadOnlyList<uint>>();
         var unreadable = host.Unreadable.ToList();
@@ -114,6 +115,8 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
                     var all = routes.GetFilters(index, hook == TcxHook.Ingress ? TrafficFilter.IngressParent : TrafficFilter.EgressParent);
                     // The hooks that lane 1's programs are on.
                     var ours = hook == TcxHook.Ingress ? index == device.UnderlayIndex : links.Any(l => l.Index == index && l.Name == device.Name);
+                    if (hook == TcxHook.Ingress && slot is { } ourPlace && all.Any(f => f.Priority < ourPlace.Priority))
+                        filtersBeforeOurs.Add(index);
                     filters[(index, hook)] = slot is { } place && ours ? [.. all.Where(f => f.Priority > place.Priority)] : all;
                 }
 
@@ -121,7 +124,7 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
             }
         }
 
-        return host with { Links = links, Qdiscs = qdiscs, Filters = filters, Programs = programs, Unreadable = [.. unreadable.Distinct()] };
+        return host with { Links = links, Qdiscs = qdiscs, Filters = filters, Programs = programs, FiltersBeforeOurs = filtersBeforeOurs, Unreadable = [.. unreadable.Distinct()] };
     }
 
     private static string Digest(HostConfiguration host, string digestOfRules, IEnumerable<Link> links)
@@ -132,7 +135,8 @@ public sealed class HostSurvey(RouteSocket routes, HostRules rules, uint shortcu
         text.Append(host.PolicyDefaults).Append('\n').AppendJoin('\n', host.Unreadable).Append('\n');
         foreach (var link in links.Where(l => host.Programs.ContainsKey((l.Index, TcxHook.Ingress))))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{link.Index} {link.Name} {link.MasterIndex} {link.HasXdp} ");
+            text.Append(CultureInfo.InvariantCulture, $"{link.Index} {link.Name} {link.MasterIndex} {link.HasXdp} {host.FiltersBeforeOurs.Contains(link.Index)} ");
+            text.AppendJoin(' ', host.Links.Where(l => l.ParentIndex == link.Index && l.Kind == "vlan").Select(l => l.Name)).Append(' ');
             text.AppendJoin(' ', host.Qdiscs.Where(q => q.InterfaceIndex == link.Index).Select(q => q.Kind));
             foreach (var hook in (TcxHook[])[TcxHook.Ingress, TcxHook.Egress])
                 text.Append(" / ").AppendJoin(' ', host.FiltersOn(link.Index, hook)).Append(' ').AppendJoin(' ', host.ProgramsOn(link.Index, hook));

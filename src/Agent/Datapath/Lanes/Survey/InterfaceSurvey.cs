@@ -59,6 +59,18 @@ internal sealed class InterfaceSurvey(
             yield return chain;
     }
 
+    /// <summary>Who would see a packet otherwise on the underlay interface if it were decapsulated before there is an skb.</summary>
+    public IEnumerable<string> UnderlayForEarly(Link underlay)
+    {
+        if (ForeignPrograms(underlay, TcxHook.Ingress) is { } foreign)
+            yield return foreign;
+        if (host.FiltersBeforeOurs.Contains(underlay.Index))
+            yield return $"{underlay.Name} has tc filters on ingress before ours (tc filter show dev {underlay.Name} ingress)";
+        // A NIC takes the tag off before XDP looks, so a packet of the VLAN looks like one of ours.
+        if (host.Links.FirstOrDefault(l => l.Kind == "vlan" && l.ParentIndex == underlay.Index && l.ParentNetns is null) is { } vlan)
+            yield return $"{vlan.Name} is a VLAN on {underlay.Name}";
+    }
+
     private string? Anything(Link link) =>
         Queue(link)
         ?? Filters(link, TcxHook.Ingress) ?? Filters(link, TcxHook.Egress)

@@ -23,6 +23,9 @@ public sealed record LaneSurvey(
     bool ConntrackInUse,
     string Fingerprint)
 {
+    /// <summary>Why lane 3 may not decapsulate: somebody sees packets, between it and our programs at TC, who would see other ones.</summary>
+    public IReadOnlyList<string> EarlyOff { get; init; } = [];
+
     /// <summary>Whether there are rules whose changes no event tells of (iptables-legacy): look again soon.</summary>
     public bool ChangesSilently { get; init; }
 }

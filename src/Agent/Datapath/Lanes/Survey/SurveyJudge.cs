@@ -33,7 +33,7 @@ internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int
             return new(lanes, [], [], new Dictionary<int, string>(), conntrack, fingerprint);
         }
 
-        var (tunnelIn, shortcut) = (new List<string>(), new List<string>());
+        var (tunnelIn, early, shortcut) = (new List<string>(), new List<string>(), new List<string>());
         var overlay = host.Links.FirstOrDefault(l => l.Name == Device.Name);
         var underlay = host.FindLink(Device.UnderlayIndex);
         var containers = Containers.Distinct().Select(host.FindLink).OfType<Link>().ToList();
@@ -53,6 +53,7 @@ internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int
         {
             if (interfaces.UnderlayForLanes(underlay) is { } egress)
                 lanes.Add($"{egress}, and what the lanes send does not come by there; remove it, or leave the overlay to the driver");
+            early.AddRange(interfaces.UnderlayForEarly(underlay).Select(r => $"{r}, and would see what lane 3 has decapsulated"));
             tunnelIn.AddRange(interfaces.UnderlayForTunnelIn(underlay).Select(r => $"{r}, and what a program decapsulates does not come by there"));
         }
 
@@ -70,6 +71,6 @@ internal sealed record SurveyJudge(OverlayDevice Device, IReadOnlyCollection<int
                 byInterface[link.Index] = $"{reason}, which the shortcut would pass by";
         }
 
-        return new(lanes, tunnelIn, shortcut, byInterface, conntrack, fingerprint);
+        return new(lanes, tunnelIn, shortcut, byInterface, conntrack, fingerprint) { EarlyOff = early };
     }
 }
