@@ -191,7 +191,7 @@ public sealed class XdpTests(ITestOutputHelper output) : LabTest(output)
             await WaitEarlyAsync(node);
     }
 
-    private static Task WaitEarlyAsync(LabNode node) =>
+    private static Task<JsonObject> WaitEarlyAsync(LabNode node) =>
         AgentSocket.WaitAsync(node, "lane 3", s => s["lanes"] is JsonArray { Count: > 0 } && LaneMeter.Lane(s, Lane)["off"] is null);
 
     /// <summary>What ip(8) says of XDP on the underlay's interface; null for none.</summary>
