@@ -26,7 +26,8 @@ static __always_inline bool plain_tunnel_packet(const struct __sk_buff *skb,
 	return plain_headers(packet, skb->gso_size, count);
 }
 
-/* Takes the outer headers off. What then stands before the inner packet is the caller's to write. */
+/* Takes the outer headers off. What then stands before the inner packet is the caller's to write.
+ */
 static __always_inline int decapsulate(struct __sk_buff *skb, struct vtep_value *sender,
 				       struct lane_counters *count)
 {

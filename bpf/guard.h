@@ -95,8 +95,7 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 	if (config->guard == GUARD_OFF)
 		return false;
 	if (packet->fragment && config->guard == GUARD_STRICT)
-		return refuse(config, packet, sender, REFUSED_FRAGMENT,
-			      &count->refused_fragment);
+		return refuse(config, packet, sender, REFUSED_FRAGMENT, &count->refused_fragment);
 	if (!sender->vtep && !is_allowed(sender->address))
 		return refuse(config, packet, sender, REFUSED_UNKNOWN_VTEP,
 			      &count->refused_unknown_vtep);
@@ -106,6 +105,5 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 	if (!sender->subnet || is_node_of_source(sender) ||
 	    (sender->subnet->transport != TRANSPORT_LOCAL && is_allowed(sender->address)))
 		return false;
-	return refuse(config, packet, sender, REFUSED_FORGED_SOURCE,
-		      &count->refused_forged_source);
+	return refuse(config, packet, sender, REFUSED_FORGED_SOURCE, &count->refused_forged_source);
 }

@@ -100,8 +100,8 @@ struct config_value {
 
 /*
  * What lane 3 leaves before a packet that it has decapsulated (data_meta), for the programs at TC.
- * Only an XDP program can write there, and the cookie is drawn by the agent, so it is lane 3's word.
- * The same for all packets of a node: GRO merges only what has equal metadata.
+ * Only an XDP program can write there, and the cookie is drawn by the agent, so it is lane 3's
+ * word. The same for all packets of a node: GRO merges only what has equal metadata.
  */
 struct arrival {
 	__u32 cookie[2];

@@ -6,7 +6,8 @@
  * inner ones. Needs XDP in native mode and Linux 5.18 (frames of several buffers). An object of its
  * own over the maps of overlay.bpf.c.
  *
- * Everything else passes: the programs at TC judge by themselves what this one has not decapsulated.
+ * Everything else passes: the programs at TC judge by themselves what this one has not
+ * decapsulated.
  */
 
 #include "wire.h"
