@@ -25,7 +25,7 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
         Assert.InRange(await node.TakenAsync("1 in"), 1, int.MaxValue);
         Assert.Contains("underlay_in", await FiltersAsync(node, "eth0", "ingress"), StringComparison.Ordinal);
         Assert.Contains("overlay_out", await FiltersAsync(node, Overlay.Device, "egress"), StringComparison.Ordinal);
-        Assert.Empty(Directory.EnumerateFiles(node.Pins(), "link_*"));
+        Assert.Empty(node.Links());
 
         await node.StopAgentAsync();
         node.StartAgent("--datapath=kernel");
@@ -87,7 +87,7 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
         for (var round = 0; round < 3; round++)
         {
             await node.RestartAsync(Clsact);
-            Assert.Empty(Directory.EnumerateFiles(node.Pins(), "link_*"));
+            Assert.Empty(node.Links());
             Assert.Contains("overlay_out", await FiltersAsync(node, Overlay.Device, "egress"), StringComparison.Ordinal);
             await ping.WaitAnswersAsync(200, cancel: Cancel);
             await node.RestartAsync(Tcx);
@@ -107,7 +107,7 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
         var lab = await UpAsync(TwoNodes with { AgentFlags = ["--tunnel-in=bpf", "--reconcile-interval=1s"] });
         await lab.StartAllAsync(cancel: Cancel);
         var node = lab.Node(1);
-        Assert.Equal(2, Directory.EnumerateFiles(node.Pins(), "link_*").Count());
+        Assert.Equal(2, node.Links().Count);
         await node.AddClsactAsync();
         using var outward = new ForeignProgram(lab.Layout, "outward");
         using var inward = new ForeignProgram(lab.Layout, "inward");
@@ -117,7 +117,7 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
         // Someone begins to account packets on both hooks: the lanes make room.
         await outward.AttachFilterAsync(node, Overlay.Device, TcxHook.Egress);
         await inward.AttachFilterAsync(node, "eth0", TcxHook.Ingress);
-        await node.WaitAgentAsync("no links", () => Task.FromResult(!Directory.EnumerateFiles(node.Pins(), "link_*").Any()), cancel: Cancel);
+        await node.WaitAgentAsync("no links", () => Task.FromResult(node.Links().Count == 0), cancel: Cancel);
         var (seenOut, seenIn) = (outward.Count, inward.Count);
         var (takenOut, takenIn) = (await node.TakenAsync("1 out"), await node.TakenAsync("1 in"));
         await ping.WaitAnswersAsync(300, cancel: Cancel);
@@ -130,7 +130,7 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
         // When they are gone, the lanes go back to tcx.
         await ForeignProgram.RemoveFilterAsync(node, Overlay.Device, TcxHook.Egress);
         await ForeignProgram.RemoveFilterAsync(node, "eth0", TcxHook.Ingress);
-        await node.WaitAgentAsync("our links", () => Task.FromResult(Directory.EnumerateFiles(node.Pins(), "link_*").Count() == 2), cancel: Cancel);
+        await node.WaitAgentAsync("our links", () => Task.FromResult(node.Links().Count == 2), cancel: Cancel);
         Assert.Empty(Directory.EnumerateFiles(node.Pins(), "filter_*"));
         await lab.PingThroughLanesAsync();
         var result = await ping.StopAsync();

@@ -417,9 +417,10 @@ public abstract class GuardTests<TLabs>(TLabs labs, ITestOutputHelper output) : 
 
     private static async Task<int> RefusedAsync(LabNode node, string reason, bool inNftables)
     {
+        if (!inNftables)
+            return await node.RefusedAsync(reason);
         var status = await AgentSocket.StatusAsync(node);
-        var refused = inNftables ? status["guard"]!["refused"] : status["lanes"]!.AsArray().Single(l => (string?)l!["lane"] == "1 in")!["refused"];
-        return (int?)refused![reason] ?? 0;
+        return (int?)status["guard"]!["refused"]![reason] ?? 0;
     }
 
     private static async Task<string> AllRefusedAsync(LabNode node)

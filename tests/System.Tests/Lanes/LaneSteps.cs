@@ -29,6 +29,14 @@ internal static class LaneSteps
     /// <summary>Where the instance's maps and links are pinned.</summary>
     public static string Pins(this LabNode node, string schema = "4") => Path.Combine(node.BpfDirectory, "default", schema);
 
+    /// <summary>The pinned links of the programs at TC. Lane 3's, where <c>make test-xdp</c> switches it on, is XdpTests' affair.</summary>
+    public static IReadOnlyList<string> Links(this LabNode node) =>
+        [.. Directory.EnumerateFiles(node.Pins(), "link_*").Where(l => Path.GetFileName(l) != "link_wire_in")];
+
+    /// <summary>How many packets the guard in the lanes has refused for a reason, wherever it stands.</summary>
+    public static async Task<int> RefusedAsync(this LabNode node, string reason) =>
+        (await AgentSocket.StatusAsync(node))["lanes"]!.AsArray().Sum(l => (int?)l!["refused"]![reason] ?? 0);
+
     /// <summary>Starts the agent again, with other flags, and waits until the lanes are on.</summary>
     public static async Task RestartAsync(this LabNode node, params string[] flags)
     {

@@ -177,14 +177,14 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
             $"ip link add forged type vxlan id 1 dstport 8472 remote {node.Address} dev eth0; ip link set forged addrgenmode none; ip addr add 198.18.0.1/32 dev forged; ip link set forged up;"
             + $"ip neigh add 198.18.0.2 lladdr {mac} dev forged; ip route add {pod.Address} via 198.18.0.2 dev forged onlink src 198.18.0.1");
         await using var capture = await pod.StartCaptureAsync("eth0", "icmp and src 198.18.0.1", Cancel);
-        var before = await RefusedAsync(node);
+        var before = await node.RefusedAsync("unknown_vtep");
 
         await etcd.ExecAsync("ping", "-c", "5", "-i", "0.05", "-W", "1", pod.Address.ToString());
 
         if (delivered)
             await capture.WaitPacketsAsync(5, cancel: Cancel);
         // Five pings, and what the kernel says by itself on a new device.
-        var refused = await RefusedAsync(node) - before;
+        var refused = await node.RefusedAsync("unknown_vtep") - before;
         Assert.True(guard == "off" ? refused == 0 : refused is >= 5 and < 20, $"{refused} refused");
         // Packets of the peer go on.
         await Overlay.PingAsync([(lab.Pod(2, 1), pod)]);
@@ -203,8 +203,6 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
         (await AgentSocket.StatusAsync(node))["lanes"]!.AsArray().Select(l => l!.AsObject()).Single(l => (string?)l["lane"] == lane);
 
     private static async Task<int> TakenAsync(LabNode node, string lane) => (int)(await LaneAsync(node, lane))["taken"]!;
-
-    private static async Task<int> RefusedAsync(LabNode node) => (int?)(await LaneAsync(node, "1 in"))["refused"]!["unknown_vtep"] ?? 0;
 
     private static async Task WaitDatapathAsync(LabNode node, string datapath) =>
         _ = await AgentSocket.WaitAsync(node, $"the datapath {datapath}", s => (string?)s["datapath"] == datapath);

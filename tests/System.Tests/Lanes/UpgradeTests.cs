@@ -34,7 +34,7 @@ public sealed class UpgradeTests(ITestOutputHelper output) : LabTest(output)
         await node.WaitDatapathAsync("bpf");
 
         Assert.False(Directory.Exists(node.Pins(otherSchema)));
-        Assert.Equal(2, Directory.EnumerateFiles(node.Pins(), to == "tcx" ? "link_*" : "filter_*").Count());
+        Assert.Equal(2, to == "tcx" ? node.Links().Count : Directory.EnumerateFiles(node.Pins(), "filter_*").Count());
         // The maps are new, and so are their counters; what the agent knows before etcd answers may be less than all.
         await node.WaitAgentAsync("lane 1", async () => await node.TakenAsync("1 out") > 0, cancel: Cancel);
         var before = await node.TakenAsync("1 out");
@@ -81,7 +81,7 @@ public sealed class UpgradeTests(ITestOutputHelper output) : LabTest(output)
     /// <summary>Programs of ours that the kernel runs on the node's interfaces, by either way.</summary>
     private static async Task<List<string>> ProgramsOnHooksAsync(LabNode node)
     {
-        var links = Directory.EnumerateFiles(node.Pins(), "link_*").Select(l => Path.GetFileName(l)).ToList();
+        var links = node.Links().Select(l => Path.GetFileName(l)).ToList();
         var filters = await node.RunAsync("sh", "-c", $"tc filter show dev eth0 ingress; tc filter show dev {Overlay.Device} egress");
         return [.. links, .. filters.Split('\n').Where(l => l.Contains("direct-action", StringComparison.Ordinal))];
     }

@@ -102,7 +102,7 @@ public sealed class XdpTests(ITestOutputHelper output) : LabTest(output)
     }
 
     [Fact]
-    public async Task Program_OfSomebodyElse_StaysAndIsNamed()
+    public async Task Program_OfSomebodyElse_StaysAndIsNamed_AndItsWordIsNotBelieved()
     {
         var lab = await UpAsync(TwoNodes);
         var node = lab.Node(1);
@@ -110,7 +110,22 @@ public sealed class XdpTests(ITestOutputHelper output) : LabTest(output)
         await File.WriteAllTextAsync(source, """
             #include <linux/bpf.h>
             #include <bpf/bpf_helpers.h>
-            SEC("xdp.frags") int theirs(struct xdp_md *frame) { (void)frame; return XDP_PASS; }
+            /* Leaves a word before each frame, as lane 3 does, but without its cookie. */
+            SEC("xdp.frags") int theirs(struct xdp_md *frame)
+            {
+                __u32 *word;
+
+                if (bpf_xdp_adjust_meta(frame, -12))
+                    return XDP_PASS;
+                word = (void *)(long)frame->data_meta;
+                if ((void *)(word + 3) > (void *)(long)frame->data)
+                    return XDP_PASS;
+                word[0] = 1;
+                word[1] = 2;
+                word[2] = 1;
+                return XDP_PASS;
+            }
+            char LICENSE[] SEC("license") = "GPL";
             """, Cancel);
         LaneSources.Compile(source, compiled);
         await node.RunAsync("ip", "link", "set", "dev", "eth0", "xdpdrv", "obj", compiled, "sec", "xdp.frags");
