@@ -227,6 +227,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         _full = maps.Full;
         changes.AddRange(_shortcut.Apply(program, _objects, device, containers, survey, followed));
         // Links last: a program runs only when the maps say what it needs.
+        _hooks.EndXdpOfOthers(program.Directory);
         if (_hooks.Ensure(_shortcut.UnderlayIn ?? program.UnderlayIn, device.UnderlayIndex, TcxHook.Ingress, program.Directory) is { } arriving)
             changes.Add(arriving);
         if (_hooks.Ensure(program.OverlayOut, index, TcxHook.Egress, program.Directory) is { } leaving)

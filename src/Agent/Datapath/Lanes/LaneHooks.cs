@@ -50,15 +50,24 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
     public bool RemoveXdp(string directory) => _links.Remove(WireProgram.ProgramName, directory);
 
     /// <summary>
+    /// Takes away lane 3 of agents with other layouts of the maps; to be called before the own programs are attached: those at TC do not know the
+    /// others' cookie.
+    /// </summary>
+    public void EndXdpOfOthers(string directory)
+    {
+        foreach (var other in Others(directory))
+            RemoveXdp(other);
+    }
+
+    /// <summary>
     /// Ends what agents with other layouts of the maps left pinned beside <paramref name="directory"/>; to be called once the own programs
     /// are attached.
     /// </summary>
     /// <returns>What was done, in words.</returns>
     public IEnumerable<string> TakeOver(string directory)
     {
-        foreach (var other in Directory.EnumerateDirectories(options.PinDirectory).Where(d => d != directory).ToList())
+        foreach (var other in Others(directory))
         {
-            RemoveXdp(other);
             _filters.TakeOver(other, directory);
             _links.RemoveAll(other);
             Directory.Delete(other, recursive: true);
@@ -82,6 +91,8 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
 
     /// <summary>Lets go of the links; what is pinned stays attached.</summary>
     public void Dispose() => _links.Dispose();
+
+    private List<string> Others(string directory) => [.. Directory.EnumerateDirectories(options.PinDirectory).Where(d => d != directory)];
 
     private bool WantsClsact(int interfaceIndex, TcxHook hook)
     {
