@@ -128,16 +128,22 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
  * Whether lane 3 has decapsulated the packet and let it in; `arrival` is its word. Such a packet
  * begins with the inner Ethernet header and may be a large one: GRO came after.
  */
-static __always_inline bool has_arrived(const struct __sk_buff *skb,
-					const struct config_value *config, struct arrival *arrival)
+static __always_inline bool has_arrived(struct __sk_buff *skb, const struct config_value *config,
+					struct arrival *arrival)
 {
 	struct arrival *found = (void *)(long)skb->data_meta;
 
 	if ((void *)(found + 1) > (void *)(long)skb->data)
 		return false;
 	*arrival = *found;
-	return (arrival->cookie[0] | arrival->cookie[1]) &&
-	       arrival->cookie[0] == config->cookie[0] && arrival->cookie[1] == config->cookie[1];
+	if (!(arrival->cookie[0] | arrival->cookie[1]) || arrival->cookie[0] != config->cookie[0] ||
+	    arrival->cookie[1] != config->cookie[1])
+		return false;
+	/* The NIC has looked at the outer checksum: the inner one is for the stack to verify. For
+	 * an aggregate that is too late. */
+	if (!skb->gso_size)
+		bpf_csum_level(skb, BPF_CSUM_LEVEL_RESET);
+	return true;
 }
 
 /* Lane 1 for what has arrived: on as if it had come in on flannel.<VNI>. */

@@ -27,10 +27,10 @@ tree=$work/tree
 # Packages whose dependencies debootstrap cannot put in order. Nothing in there may start on this machine.
 printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 chmod 0755 "$tree/usr/sbin/policy-rc.d"
-chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -o Dpkg::Use-Pty=0 install --yes --no-install-recommends network-manager
+chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -o Dpkg::Use-Pty=0 install --yes --no-install-recommends network-manager firewalld
 rm "$tree/usr/sbin/policy-rc.d"
-# What a machine of a few minutes does not need; a test that wants NetworkManager starts it.
-chroot "$tree" systemctl --quiet disable NetworkManager.service NetworkManager-dispatcher.service NetworkManager-wait-online.service
+# What a machine of a few minutes does not need; a test that wants NetworkManager or firewalld starts it.
+chroot "$tree" systemctl --quiet disable firewalld.service NetworkManager.service NetworkManager-dispatcher.service NetworkManager-wait-online.service
 chroot "$tree" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
     systemd-pstore.service getty.target console-getty.service
 chroot "$tree" systemctl --quiet enable systemd-networkd.service

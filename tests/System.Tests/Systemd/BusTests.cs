@@ -46,6 +46,34 @@ public sealed class BusTests(Machines machines, ITestOutputHelper output) : Mach
         Assert.True(await One.PingAsync(Machines.Far));
     }
 
+    /// <summary>The service of the distribution, with the hardening of ours; what else there is to firewalld is in Bus.FirewalldTests.</summary>
+    [Fact]
+    public async Task Firewalld_StartedAndReloaded_LetsTheOverlayThrough()
+    {
+        await WaitReadyAsync(One);
+        try
+        {
+            await One.RunAsync("systemctl", "start", "firewalld");
+            // What containers' bridges get is the runtime's business: Docker has a zone of its own.
+            await One.RunAsync("firewall-cmd", "--zone=trusted", "--add-interface=cni0");
+            await WaitOpenAsync();
+            Assert.True(await One.PingAsync(Machines.Far));
+
+            await One.RunAsync("firewall-cmd", "--reload");
+
+            await WaitOpenAsync();
+            await One.RunAsync("firewall-cmd", "--zone=trusted", "--add-interface=cni0");
+            Assert.True(await One.PingAsync(Machines.Far));
+        }
+        finally
+        {
+            await One.RunAsync("systemctl", "stop", "firewalld");
+        }
+
+        await WaitReadyAsync(One);
+        Assert.True(await One.PingAsync(Machines.Far));
+    }
+
     [Fact]
     public async Task Bus_StartedAgain_HasTheAgentBack()
     {
@@ -57,6 +85,9 @@ public sealed class BusTests(Machines machines, ITestOutputHelper output) : Mach
         await One.WaitAsync("Ready", async () => (await GetAsync("Ready")).Trim() == "b true", cancel: Cancel);
         Assert.Equal(process, await ProcessAsync(One));
     }
+
+    private Task WaitOpenAsync() => One.WaitAsync("a port and a device that firewalld lets in", async () =>
+        (await One.ExecAsync("firewall-cmd", "--zone=public", "--query-port=8472/udp")).Succeeded && (await One.ExecAsync("firewall-cmd", "--zone=trusted", "--query-interface=flannel.1")).Succeeded, cancel: Cancel);
 
     private async Task<string> GetAsync(string property) => (await One.ExecAsync("busctl", "get-property", BusName, Path, BusName, property)).Stdout;
 }
