@@ -61,7 +61,7 @@ LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 SOAK_INPUTS := $(LAB_INPUTS) $(shell find tests/Soak -type f)
 
-.PHONY: help deps build install package test test-systemd test-faults faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean vagrant-box vagrant-up vagrant-test vagrant-down test-vagrant
+.PHONY: help deps build install package test test-systemd test-faults test-xdp test-kernels faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean vagrant-box vagrant-up vagrant-test vagrant-down test-vagrant
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -138,6 +138,10 @@ test-faults: deps build ## run every fault scenario, those of minutes too; times
 
 test-xdp: deps build ## run the tests of the lanes again with lane 3 on every node's veth (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) NAMESPACE=Accelerated.System.Tests.Lanes ACCELERATED_AGENT_FLAGS=--xdp=on scripts/test.sh tests/System.Tests
+
+test-kernels: deps build ## have the verifiers of several kernels judge the eBPF objects, in virtual machines; writes docs/kernels.md
+	@scripts/deps.sh kernels
+	@$(SUDO) scripts/kernels.sh
 
 faults-table: ## write the times of the last test-faults into docs/reliability.md
 	@scripts/faults-table.sh

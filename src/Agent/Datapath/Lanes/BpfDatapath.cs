@@ -80,7 +80,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         {
             if (Volatile.Read(ref _program) is not { } program)
                 return DatapathUsage.None;
-            return new(LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed, _early.Off), LaneCounts.ReadPeers(program), Containers);
+            return new(LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed, _early), LaneCounts.ReadPeers(program), Containers);
         }
         catch (Exception e) when (e is ObjectDisposedException or NativeException)
         {

@@ -20,11 +20,14 @@ internal sealed class EarlyLane(LaneOptions options, TimeProvider time) : IDispo
     private string? _guardOnly;
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
 
+    /// <summary>Whether the operator has asked for it (<c>--xdp</c>).</summary>
+    public bool IsWanted => options.Xdp != XdpChoice.Off;
+
     /// <summary>Why it does not decapsulate, or null while it does.</summary>
     public string? Off => Volatile.Read(ref _off) is { } off ? off.Reason : Volatile.Read(ref _guardOnly) is { } reason ? $"it only guards: {reason}" : null;
 
     /// <summary>What status says of it, or null while nobody wants it.</summary>
-    public string? Description => options.Xdp == XdpChoice.Off ? null
+    public string? Description => !IsWanted ? null
         : Volatile.Read(ref _off) is { } off ? $"lane 3 off: {off.Reason}"
         : Volatile.Read(ref _guardOnly) is { } reason ? $"lane 3 guards: {reason}" : "lane 3 in";
 

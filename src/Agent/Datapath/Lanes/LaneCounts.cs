@@ -13,19 +13,21 @@ internal static class LaneCounts
     /// <param name="program">The programs.</param>
     /// <param name="noTunnelIn">Why lane 1 does not decapsulate, or null.</param>
     /// <param name="noShortcut">Why lane 2 is closed, or null.</param>
-    /// <param name="noEarly">Why lane 3 does not decapsulate, or null.</param>
-    public static IReadOnlyList<LaneStatus> Read(LaneProgram program, string? noTunnelIn, string? noShortcut, string? noEarly)
+    /// <param name="early">Lane 3, which is not told of while nobody wants it.</param>
+    public static IReadOnlyList<LaneStatus> Read(LaneProgram program, string? noTunnelIn, string? noShortcut, EarlyLane early)
     {
         var result = new List<LaneStatus>(Lanes.Length);
         foreach (var (lane, name) in Lanes)
         {
+            if (lane is OverlayLane.Lane3In && !early.IsWanted)
+                continue;
             var perCpu = program.LaneStats.LookupPerCpu<uint, LaneCounters>((uint)lane) ?? [];
             var total = LaneCounters.Sum(perCpu);
             var off = lane switch
             {
                 OverlayLane.Lane1In => noTunnelIn,
                 OverlayLane.Lane2Out or OverlayLane.Lane2In => noShortcut,
-                OverlayLane.Lane3In => noEarly,
+                OverlayLane.Lane3In => early.Off,
                 _ => null,
             };
             result.Add(new LaneStatus(name, off, total.Taken, Select(total, "passed_"), Select(total, "refused_")));
