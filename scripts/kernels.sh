@@ -151,5 +151,9 @@ if [[ $# -gt 0 ]]; then
     say "docs/kernels.md stays as it is: not all kernels were asked"
     exit 0
 fi
-ROWS=$work/rows perl -0777 -i -pe 'BEGIN { local (@ARGV, $/) = ($ENV{ROWS}); $rows = <> } s/(<!-- table -->.*?\|\n)\|[- |]+\|\n\K.*?(?=\n<!-- end -->)/(my $r = $rows) =~ s{\n+\z}{}; $r/se' docs/kernels.md
+awk -v rows="$work/rows" '
+    /<!-- table -->/ { print; getline; print; getline; print; while ((getline row < rows) > 0) print row; skip = 1; next }
+    /<!-- end -->/ { skip = 0 }
+    !skip' docs/kernels.md >"$work/kernels.md"
+cat "$work/kernels.md" >docs/kernels.md
 say "written: docs/kernels.md"
