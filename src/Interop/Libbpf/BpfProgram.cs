@@ -71,8 +71,22 @@ public sealed unsafe class BpfProgram : IDisposable
     /// <exception cref="NativeException">EINVAL: too short or too long. EINVAL or ENODEV: the interface does not exist.</exception>
     public BpfTestRun Run(ReadOnlySpan<byte> packet, in BpfTestContext context = default, int repeat = 1)
     {
-        var output = new byte[packet.Length + LargestGrowth];
         var skb = context.ToNative();
+        return Run(packet, &skb, sizeof(SkBuff), repeat);
+    }
+
+    /// <summary>Runs an XDP program on a frame, which "comes in" on lo. What the program leaves before the frame (data_meta) comes out with it.</summary>
+    /// <param name="frame">From the Ethernet header on; at least 14 bytes and less than a page without its headroom.</param>
+    /// <param name="repeat">How many times, for measuring; the frame that comes out has gone through all of them.</param>
+    /// <returns><see cref="BpfTestRun.ReturnValue"/>: XDP_DROP 1, PASS 2, TX 3, REDIRECT 4.</returns>
+    public BpfTestRun RunXdp(ReadOnlySpan<byte> frame, int repeat = 1) => Run(frame, null, 0, repeat);
+
+    /// <summary>Closes the descriptor; a program that is pinned or attached stays.</summary>
+    public void Dispose() => Descriptor.Dispose();
+
+    private BpfTestRun Run(ReadOnlySpan<byte> packet, void* context, int contextSize, int repeat)
+    {
+        var output = new byte[packet.Length + LargestGrowth];
         fixed (byte* dataIn = packet, dataOut = output)
         {
             var options = new BpfTestRunOpts
@@ -82,38 +96,12 @@ public sealed unsafe class BpfProgram : IDisposable
                 data_size_in = (uint)packet.Length,
                 data_out = dataOut,
                 data_size_out = (uint)output.Length,
-                ctx_in = &skb,
-                ctx_size_in = (uint)sizeof(SkBuff),
+                ctx_in = context,
+                ctx_size_in = (uint)contextSize,
                 repeat = repeat,
             };
             BpfDescriptor.Check(LibbpfApi.bpf_prog_test_run_opts(Descriptor, &options), $"run BPF program {Name}");
             return new((int)options.retval, output[..(int)options.data_size_out], TimeSpan.FromMicroseconds(options.duration / 1000.0));
         }
     }
-
-    /// <summary>Runs an XDP program on a frame, which "comes in" on lo. What the program leaves before the frame (data_meta) comes out with it.</summary>
-    /// <param name="frame">From the Ethernet header on; at least 14 bytes and less than a page without its headroom.</param>
-    /// <param name="repeat">How many times, for measuring; the frame that comes out has gone through all of them.</param>
-    /// <returns><see cref="BpfTestRun.ReturnValue"/>: XDP_DROP 1, PASS 2, TX 3, REDIRECT 4.</returns>
-    public BpfTestRun RunXdp(ReadOnlySpan<byte> frame, int repeat = 1)
-    {
-        var output = new byte[frame.Length + LargestGrowth];
-        fixed (byte* dataIn = frame, dataOut = output)
-        {
-            var options = new BpfTestRunOpts
-            {
-                sz = (nuint)sizeof(BpfTestRunOpts),
-                data_in = dataIn,
-                data_size_in = (uint)frame.Length,
-                data_out = dataOut,
-                data_size_out = (uint)output.Length,
-                repeat = repeat,
-            };
-            BpfDescriptor.Check(LibbpfApi.bpf_prog_test_run_opts(Descriptor, &options), $"run BPF program {Name}");
-            return new((int)options.retval, output[..(int)options.data_size_out], TimeSpan.FromMicroseconds(options.duration / 1000.0));
-        }
-    }
-
-    /// <summary>Closes the descriptor; a program that is pinned or attached stays.</summary>
-    public void Dispose() => Descriptor.Dispose();
 }
