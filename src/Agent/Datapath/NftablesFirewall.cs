@@ -10,8 +10,8 @@ namespace Accelerated.Agent.Datapath;
 
 /// <summary>
 /// Keeps our nftables table as it should be. While the kernel's rule set has the number it had after our transaction, nobody has changed
-/// anything; else the kernel's own listing of the table right after our transaction is compared with the listing of now. libnftables is
-/// loaded at the first call only.
+/// anything; else the kernel's own listing of the table right after our transaction is compared with the listing of now. Where there is no
+/// such listing, because others were at work before it could be read, the table is written again. libnftables is loaded at the first call only.
 /// </summary>
 /// <remarks>One caller of <see cref="Apply"/> and <see cref="Settle"/>; <see cref="Refused"/> may be called from any thread.</remarks>
 /// <param name="instance">Name of the agent's instance.</param>
@@ -37,7 +37,8 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
         lock (_gate)
         {
             _context ??= NftablesContext.Open();
-            var isIntact = _applied is not null && IsAsLeft();
+            var (verdict, found) = _applied is null ? (Verdict.Changed, null) : Compare();
+            var isIntact = verdict == Verdict.AsLeft;
             if (isIntact && TryChangeVteps(_applied!.Value, (spec, mark)) is { } change)
                 return change;
             var update = _applied is { } applied ? FirewallRules.Update(_table, applied, (spec, mark)) : null;
@@ -48,7 +49,13 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
             Run(c => c.Run(isIntact && update is not null ? update : FirewallRules.Replace(_table, spec, mark, Counts() ?? [])));
             Note(before);
             _applied = (spec, mark);
-            return update is "" ? FirewallChange.Repaired : FirewallChange.Written;
+            if (update is not "")
+                return FirewallChange.Written;
+            if (verdict == Verdict.Changed)
+                return FirewallChange.Repaired;
+            // What it is now it ought to have been before.
+            SettleLocked();
+            return _left.Digest is { } now && !now.AsSpan().SequenceEqual(found) ? FirewallChange.Repaired : FirewallChange.None;
         }
     }
 
@@ -59,17 +66,7 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
     public void Settle()
     {
         lock (_gate)
-        {
-            try
-            {
-                if (_applied is not null && _left.Digest is null)
-                    _left = Look();
-            }
-            catch (NativeException)
-            {
-                // ignoring: the next pass finds nothing to compare with, and writes the table again.
-            }
-        }
+            SettleLocked();
     }
 
     /// <summary>Packets the guard refused, or would refuse where it only observes, by reason; null if there is no guard in nftables.</summary>
@@ -141,15 +138,33 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
         _left = (HostRules.IsNext(before, after) ? after : null, null);
     }
 
-    private bool IsAsLeft()
+    private void SettleLocked()
+    {
+        if (_applied is null || _left is not { Generation: { } ours, Digest: null })
+            return;
+        try
+        {
+            // If somebody was there since, this may be what they have left and not what we have.
+            if (Look() is var now && now.Generation == ours)
+                _left = now;
+        }
+        catch (NativeException)
+        {
+            // ignoring: the next pass finds nothing to compare with, and writes the table again.
+        }
+    }
+
+    private (Verdict Verdict, byte[]? Found) Compare()
     {
         if (_left.Generation is not null && _left.Generation == rules.Generation())
-            return true;
+            return (Verdict.AsLeft, null);
         var now = Look();
-        if (now.Digest is null || _left.Digest is null || !now.Digest.AsSpan().SequenceEqual(_left.Digest))
-            return false;
+        if (_left.Digest is null)
+            return (now.Digest is null ? Verdict.Changed : Verdict.Unknown, now.Digest);
+        if (now.Digest is null || !now.Digest.AsSpan().SequenceEqual(_left.Digest))
+            return (Verdict.Changed, now.Digest);
         _left = now; // What changed was somebody else's.
-        return true;
+        return (Verdict.AsLeft, now.Digest);
     }
 
     /// <summary>Our table as the kernel has it, and the number of the rule set if that stood still meanwhile.</summary>
@@ -202,5 +217,14 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
             // Each time: the library may have opened its socket anew.
             _libraryPort = _context!.PortId;
         }
+    }
+
+    private enum Verdict
+    {
+        AsLeft,
+        Changed,
+
+        /// <summary>Others were at work before anybody had looked at what our transaction had left.</summary>
+        Unknown,
     }
 }

@@ -12,11 +12,11 @@ namespace Accelerated.Agent.Etcd;
 internal sealed class EtcdConnection : IDisposable
 {
     private readonly EtcdDialer _dialer;
-    private readonly HttpMessageInvoker _http;
     private readonly TimeSpan _requestTimeout;
     private readonly TimeProvider _time;
     private readonly string _grpcTimeout;
     private readonly CancellationTokenSource _closing = new();
+    private HttpMessageInvoker _http;
     private bool _hasAnswered;
 
     internal EtcdConnection(Uri endpoint, EtcdTls tls, EtcdClientOptions options, TimeProvider time)
@@ -29,20 +29,7 @@ internal sealed class EtcdConnection : IDisposable
         _grpcTimeout = milliseconds.ToString(CultureInfo.InvariantCulture) + "m";
         var connectTimeout = TimeSpan.FromTicks(Math.Min(options.ConnectTimeout.Ticks, options.RequestTimeout.Ticks / 2));
         _dialer = new EtcdDialer(endpoint, tls, connectTimeout, time);
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            ConnectCallback = _dialer.ConnectAsync,
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            ActivityHeadersPropagator = null,
-            EnableMultipleHttp2Connections = false,
-            // etcd takes pings less than 5 s apart as abuse and answers ENHANCE_YOUR_CALM (seen at 2 s, not at 6 s).
-            KeepAlivePingDelay = TimeSpan.FromSeconds(6),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(4),
-            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
-        });
+        _http = NewInvoker();
     }
 
     /// <summary>Where it leads.</summary>
@@ -148,18 +135,41 @@ internal sealed class EtcdConnection : IDisposable
     }
 
     /// <summary>Ends the connection there is, and what is under way on it; the next call opens another.</summary>
-    internal void Abort() => _dialer.Abort();
+    internal void Abort()
+    {
+        if (_closing.IsCancellationRequested)
+            return;
+        // Not the connection alone: until the HTTP stack has noticed its end it would hand it to the next call.
+        var old = Interlocked.Exchange(ref _http, NewInvoker());
+        _dialer.Abort();
+        old.Dispose();
+    }
 
     /// <summary>Ends all calls and closes the connection.</summary>
     public void Dispose()
     {
         _closing.Cancel();
-        _http.Dispose();
+        Volatile.Read(ref _http).Dispose();
     }
+
+    private HttpMessageInvoker NewInvoker() => new(new SocketsHttpHandler
+    {
+        ConnectCallback = _dialer.ConnectAsync,
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ActivityHeadersPropagator = null,
+        EnableMultipleHttp2Connections = false,
+        // etcd takes pings less than 5 s apart as abuse and answers ENHANCE_YOUR_CALM (seen at 2 s, not at 6 s).
+        KeepAlivePingDelay = TimeSpan.FromSeconds(6),
+        KeepAlivePingTimeout = TimeSpan.FromSeconds(4),
+        KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+    });
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage message, CancellationToken cancellationToken)
     {
-        var response = await _http.SendAsync(message, cancellationToken).ConfigureAwait(false);
+        var response = await Volatile.Read(ref _http).SendAsync(message, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.OK
             && response.Content.Headers.ContentType?.MediaType is { } type
             && type.StartsWith("application/grpc", StringComparison.Ordinal))

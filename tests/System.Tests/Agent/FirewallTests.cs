@@ -114,16 +114,24 @@ public sealed class FirewallTests : IDisposable
     [InlineData("insert rule inet accelerated-test forward drop", FirewallChange.Repaired)]
     public void Apply_OthersCameAfterwards_RepairsWhatIsOurs(string command, FirewallChange change)
     {
-        foreach (var settled in (bool[])[true, false])
+        Assert.Equal(FirewallChange.Written, _namespace.Invoke(() => _firewall.Apply(Spec, null)));
+        foreach (var settled in (string[])["before", "afterwards", "never"])
         {
-            Assert.Equal(FirewallChange.Written, _namespace.Invoke(() => _firewall.Apply(Spec with { Masquerade = settled }, null)));
-            if (settled)
-                _namespace.Invoke(() => { _firewall.Settle(); return true; });
+            Settle(settled == "before");
             _namespace.Run("nft", command);
+            Settle(settled == "afterwards");
 
-            // Unsettled, there is nothing to compare with: the table is written again, whoever it was.
-            Assert.Equal(settled ? change : FirewallChange.Repaired, _namespace.Invoke(() => _firewall.Apply(Spec with { Masquerade = settled }, null)));
-            Assert.Equal(FirewallChange.None, _namespace.Invoke(() => _firewall.Apply(Spec with { Masquerade = settled }, null)));
+            Assert.Equal(change, _namespace.Invoke(() => _firewall.Apply(Spec, null)));
+            Assert.DoesNotContain("\t\tdrop\n", _namespace.Run("nft", "list", "table", "inet", "accelerated-test"), StringComparison.Ordinal);
+            Assert.Equal(FirewallChange.None, _namespace.Invoke(() => _firewall.Apply(Spec, null)));
+            _namespace.Invoke(() => Apply(Spec with { Masquerade = false }));
+            Assert.Equal(FirewallChange.Written, _namespace.Invoke(() => _firewall.Apply(Spec, null)));
+        }
+
+        void Settle(bool now)
+        {
+            if (now)
+                _namespace.Invoke(() => { _firewall.Settle(); return true; });
         }
     }
 

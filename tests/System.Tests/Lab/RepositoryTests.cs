@@ -109,6 +109,22 @@ public sealed partial class RepositoryTests : IDisposable
         Assert.Equal((1, "6 passed, 1 failed, 0 skipped"), (code, LastLine(output)));
     }
 
+    [Theory]
+    [InlineData(2, 0, 0, "8 passed, 0 failed, 0 skipped")]
+    [InlineData(1, 1, 1, "6 passed, 2 failed, 0 skipped")]
+    [InlineData(1, 0, 1, "6 passed, 2 failed, 0 skipped")]
+    public async Task Count_FailedTestsRunOnceMore_AreForgivenTogether(int passed, int failed, int expected, string summary)
+    {
+        Write("a", passed: 3, failed: 0, skipped: 0);
+        Write("b", passed: 3, failed: 2, skipped: 0);
+        _reports.CreateSubdirectory("again");
+        Write("again/b", passed, failed, skipped: 0);
+
+        var (code, output) = await CountAsync(ci: true);
+
+        Assert.Equal((expected, summary), (code, LastLine(output)));
+    }
+
     [Fact]
     public async Task Count_ErrorOutsideATest_Fails()
     {
