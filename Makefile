@@ -61,7 +61,7 @@ LAB_INPUTS := $(HOUSE) $(shell find tests/Lab -type f)
 BENCH_INPUTS := $(LAB_INPUTS) $(shell find tests/Bench src -type f)
 SOAK_INPUTS := $(LAB_INPUTS) $(shell find tests/Soak -type f)
 
-.PHONY: help deps build install package test test-systemd test-faults test-xdp test-kernels faults-table demo lab-up lab-down bench-datapath bench-control bench-idle soak lint format clean vagrant-box vagrant-up vagrant-test vagrant-down test-vagrant
+.PHONY: help deps build install package test test-systemd test-faults test-xdp test-kernels faults-table demo lab-up lab-down bench-datapath bench-control bench-receive bench-idle soak lint format clean vagrant-box vagrant-up vagrant-test vagrant-down test-vagrant
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ help: ## list the targets and variables
 	@printf '  %-14s %s\n' \
 		'ROUNDS=5' 'how often everything is measured; GATE as above' \
 		'FORCE=0' 'or 1: measure on a machine that others keep busy'
+	@printf 'Variables of bench-receive:\n'
+	@printf '  %-14s %s\n' \
+		'ROUNDS=3' 'how often everything is measured; SECONDS, GATE and FORCE as above' \
+		'ARMS=all' 'or some of drop,xdp,tc,kernel,none'
 	@printf 'Variable of bench-idle:\n  %-14s %s\n' 'MINUTES=60' 'how long the agents do nothing'
 	@printf 'Variables of soak:\n'
 	@printf '  %-14s %s\n' \
@@ -162,6 +166,10 @@ bench-datapath: deps build artifacts/bench.built ## measure the datapaths agains
 bench-control: deps build artifacts/bench.built ## measure the way from etcd to the kernel: time, CPU and memory; figures in artifacts/bench
 	@$(RUN_BENCH) control --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS))) \
 		--gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
+
+bench-receive: deps build artifacts/bench.built ## measure how many packets a host receives, and beside a flood of forged ones; picture and figures in artifacts/bench
+	@$(RUN_BENCH) receive --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(if $(filter file,$(origin ROUNDS)),3,$(ROUNDS))) \
+		--seconds $(call quote,$(SECONDS)) --arms $(call quote,$(ARMS)) --gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
 
 bench-idle: deps build artifacts/bench.built ## measure what an agent costs that has nothing to do, alone and with 10,000 peers
 	@$(RUN_BENCH) idle --lab $(call quote,$(BENCH_LAB)) --minutes $(call quote,$(if $(filter file,$(origin MINUTES)),60,$(MINUTES)))

@@ -114,7 +114,6 @@ static __always_inline int receive(struct __sk_buff *skb, const struct config_va
 		tally(&count->passed_truncated);
 	if (parsed != PARSED_OURS)
 		return TC_ACT_UNSPEC;
-	find_sender(packet, sender);
 	if (guard_refuses(config, packet, sender, count))
 		return TC_ACT_SHOT;
 	if (packet->fragment) {

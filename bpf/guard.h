@@ -11,8 +11,6 @@
 #include "lookup.h"
 #include "parse.h"
 
-#define REFUSAL_EVERY_NS 1000000ULL
-
 /* Who sent a packet: the underlay address, what the maps say about it, and about the address that
  * the packet inside claims to come from. */
 struct sender {
@@ -21,38 +19,35 @@ struct sender {
 	struct subnet_value *subnet; /* of the inner source; NULL: outside of all, or not IPv4 */
 };
 
-static __always_inline void find_sender(const struct vxlan_packet *packet, struct sender *sender)
-{
-	map_ipv4(sender->address, packet->ip->saddr);
-	sender->vtep = find_vtep(sender->address);
-	sender->subnet = packet->inner_is_ipv4 ? find_subnet(packet->inner->saddr) : NULL;
-}
-
 static __always_inline bool is_node_of_source(const struct sender *sender)
 {
 	return sender->subnet && sender->subnet->transport != TRANSPORT_LOCAL &&
 	       same_address(sender->subnet->vtep, sender->address);
 }
 
-/* Puts a sample where the agent finds it. Nobody is woken: it looks by itself. */
+/*
+ * Puts a sample where the agent finds it. Nobody is woken: it looks by itself. At most one each
+ * jiffy: under a flood the clock, and a look for room, would cost as much as the judgement.
+ */
 static __always_inline void show_refusal(const struct vxlan_packet *packet,
 					 const struct sender *sender, enum refusal_reason reason,
 					 bool dropped)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_jiffies64();
 	struct refusal *sample;
 	__u32 only = 0;
-	__u64 *turn;
+	__u64 *last;
 
-	turn = bpf_map_lookup_elem(&refusal_turn, &only);
-	if (!turn || now < *turn)
+	last = bpf_map_lookup_elem(&refusal_turn, &only);
+	if (!last || *last == now)
 		return;
+	/* Also if there is no room: nobody may be reading. */
+	*last = now;
 	sample = bpf_ringbuf_reserve(&refusals, sizeof(*sample), 0);
 	if (!sample)
 		return;
-	*turn = now + REFUSAL_EVERY_NS;
 	*sample = (struct refusal){
-	    .at = now,
+	    .at = bpf_ktime_get_ns(),
 	    .length = packet->length,
 	    .inner_type = bpf_ntohs(packet->inner_ethernet->h_proto),
 	    .reason = reason,
@@ -81,28 +76,36 @@ static __always_inline bool refuse(const struct config_value *config,
 }
 
 /*
- * Whether the packet must not come in.
+ * Finds out who sent a packet, and whether it must not come in. What is refused for its sender
+ * alone is not looked at any further, so `sender->subnet` is known of packets that may come in
+ * only.
  *
  * A frame with a VLAN tag is refused (RFC 7348, 6.1): the kernel takes VLAN 0 off and delivers what
  * is behind it.
  */
 static __always_inline bool guard_refuses(const struct config_value *config,
-					  const struct vxlan_packet *packet,
-					  const struct sender *sender, struct lane_counters *count)
+					  const struct vxlan_packet *packet, struct sender *sender,
+					  struct lane_counters *count)
 {
 	__be16 type = packet->inner_ethernet->h_proto;
 
-	if (config->guard == GUARD_OFF)
-		return false;
-	if (packet->fragment && config->guard == GUARD_STRICT)
-		return refuse(config, packet, sender, REFUSED_FRAGMENT, &count->refused_fragment);
-	if (!sender->vtep && !is_allowed(sender->address))
-		return refuse(config, packet, sender, REFUSED_UNKNOWN_VTEP,
-			      &count->refused_unknown_vtep);
-	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
-		return refuse(config, packet, sender, REFUSED_INNER_VLAN,
-			      &count->refused_inner_vlan);
-	if (!sender->subnet || is_node_of_source(sender) ||
+	map_ipv4(sender->address, packet->ip->saddr);
+	sender->vtep = find_vtep(sender->address);
+	sender->subnet = NULL;
+	if (config->guard != GUARD_OFF) {
+		if (packet->fragment && config->guard == GUARD_STRICT)
+			return refuse(config, packet, sender, REFUSED_FRAGMENT,
+				      &count->refused_fragment);
+		if (!sender->vtep && !is_allowed(sender->address))
+			return refuse(config, packet, sender, REFUSED_UNKNOWN_VTEP,
+				      &count->refused_unknown_vtep);
+		if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
+			return refuse(config, packet, sender, REFUSED_INNER_VLAN,
+				      &count->refused_inner_vlan);
+	}
+	if (packet->inner_is_ipv4)
+		sender->subnet = find_subnet(packet->inner->saddr);
+	if (config->guard == GUARD_OFF || !sender->subnet || is_node_of_source(sender) ||
 	    (sender->subnet->transport != TRANSPORT_LOCAL && is_allowed(sender->address)))
 		return false;
 	return refuse(config, packet, sender, REFUSED_FORGED_SOURCE, &count->refused_forged_source);

@@ -53,7 +53,7 @@ struct {
 	__uint(max_entries, REFUSAL_BYTES);
 } refusals SEC(".maps");
 
-/* When this CPU may put the next one there, CLOCK_MONOTONIC in ns. */
+/* When this CPU has put the last one there, in jiffies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

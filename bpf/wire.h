@@ -42,7 +42,6 @@ static __always_inline int lane_3_in(struct xdp_md *frame, const struct config_v
 	/* Headers beyond the first buffer are pulled together, and judged, at TC. */
 	if (parse_vxlan(cursor, config, count, &packet) != PARSED_OURS)
 		return XDP_PASS;
-	find_sender(&packet, &sender);
 	if (guard_refuses(config, &packet, &sender, count))
 		return XDP_DROP;
 	if (packet.fragment) {

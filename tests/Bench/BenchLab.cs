@@ -218,7 +218,8 @@ internal sealed class BenchLab : IAsyncDisposable
         return string.Join('\n', lines);
     }
 
-    private async Task<Passage> PassageAsync(CancellationToken cancel)
+    /// <summary>Who has carried packets so far.</summary>
+    public async Task<Passage> PassageAsync(CancellationToken cancel)
     {
         var lanes = new SortedDictionary<string, long>(StringComparer.Ordinal);
         var (containers, underlay, driver) = (0L, 0L, 0L);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using Accelerated.Bench.Control;
+using Accelerated.Bench.Receive;
 using Accelerated.Interop;
 using Accelerated.Lab;
 
@@ -19,11 +20,14 @@ internal static class CommandLine
     /// <summary>The command that works inside a host of the lab.</summary>
     public const string Probe = "probe";
 
+    /// <summary>The command that sends frames.</summary>
+    public const string Flood = "flood";
+
     private const int Failed = 1;
     private const int Interrupted = 130;
 
     /// <summary>All commands.</summary>
-    public static RootCommand Build() => new("Measures the datapaths of accelerated against each other.") { Datapath(), ControlPlane(), Idle(), Server(), Client(), ControlProbing() };
+    public static RootCommand Build() => new("Measures the datapaths of accelerated against each other.") { Datapath(), ControlPlane(), Receiving(), Idle(), Server(), Client(), ControlProbing(), Flooding() };
 
     private static Command Datapath()
     {
@@ -67,6 +71,43 @@ internal static class CommandLine
             Console.WriteLine($"written: {report.Save(options.Output)}");
             return !report.Misses || !options.Gate ? 0 : await SayAsync("not all that is wanted is there, see above (GATE=0 to end with success all the same)", Failed);
         }));
+        return command;
+    }
+
+    private static Command Receiving()
+    {
+        var lab = Variable("--lab", "bench", "LAB: name prefix of the namespaces");
+        var rounds = Variable("--rounds", "3", "ROUNDS: how often everything is measured");
+        var seconds = Variable("--seconds", "1", "SECONDS: how long each step takes");
+        var arms = Variable("--arms", Selection.All, "ARMS: some of drop,xdp,tc,kernel,none");
+        var gate = Variable("--gate", "1", "GATE: 0 ends with success whatever the figures are");
+        var force = Variable("--force", "0", "FORCE: 1 measures on a machine that others keep busy");
+        var folder = new Option<string?>("--output") { Description = "where the report goes (else artifacts/bench)" };
+        var command = new Command("receive", "how many packets a host receives, and what a flood of forged ones leaves of a flow") { lab, rounds, seconds, arms, gate, force, folder };
+        command.SetAction((parsed, cancel) => GuardedAsync(async () =>
+        {
+            var options = BenchOptions.Read(
+                parsed.GetValue(lab)!, parsed.GetValue(rounds)!, parsed.GetValue(seconds)!, "0", Selection.All, Selection.All, parsed.GetValue(gate)!, parsed.GetValue(folder));
+            var chosen = ReceiveArm.Parse(parsed.GetValue(arms)!);
+            using var machine = MachineLock.Take();
+            var report = await new ReceiveBench(options.LabName, options.Rounds, options.Seconds, chosen, Console.Out).RunAsync(parsed.GetValue(force) == "1", cancel);
+            Console.WriteLine();
+            foreach (var line in report.Show())
+                Console.WriteLine(line);
+            Console.WriteLine();
+            foreach (var file in report.Save(options.Output))
+                Console.WriteLine($"written: {file}");
+            return !report.MissesTheFloor || !options.Gate ? 0 : await SayAsync("the floor is not met, see above (GATE=0 to end with success all the same)", Failed);
+        }));
+        return command;
+    }
+
+    private static Command Flooding()
+    {
+        var order = new Argument<string>("order");
+        var command = new Command(Flood, "sends frames; started by this program itself") { order };
+        command.Hidden = true;
+        command.SetAction(parsed => FloodSource.Send(parsed.GetValue(order)!, Console.Out));
         return command;
     }
 

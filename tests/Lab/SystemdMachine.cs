@@ -177,7 +177,13 @@ public sealed class SystemdMachine : IAsyncDisposable
     }
 
     /// <summary>The end of its journal, for errors.</summary>
-    public async Task<string> JournalTailAsync() => (await ExecAsync("journalctl", "--no-pager", "-n", "100", "-o", "short-precise")).Stdout;
+    public async Task<string> JournalTailAsync()
+    {
+        // Some services say so much when they start that nothing else would be left.
+        var all = await ExecAsync("journalctl", "--no-pager", "-n", "60", "-o", "short-precise");
+        var agent = await ExecAsync("journalctl", "--no-pager", "-n", "60", "-o", "short-precise", "--unit", "accelerated");
+        return $"{all.Stdout}--- of the service alone\n{agent.Stdout}";
+    }
 
     private async Task BuildAsync(CancellationToken cancel)
     {

@@ -81,6 +81,29 @@ public sealed unsafe class BpfProgram : IDisposable
     /// <returns><see cref="BpfTestRun.ReturnValue"/>: XDP_DROP 1, PASS 2, TX 3, REDIRECT 4.</returns>
     public BpfTestRun RunXdp(ReadOnlySpan<byte> frame, int repeat = 1) => Run(frame, null, 0, repeat);
 
+    /// <summary>
+    /// Runs an XDP program on frames as if they had come in, and really sends where it redirects them to (BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18).
+    /// The memory of a frame is used again as whoever received it has left it: the program writes it anew.
+    /// </summary>
+    /// <param name="frame">From the Ethernet header on; at least 14 bytes and less than a page without its headroom.</param>
+    /// <param name="count">How many.</param>
+    /// <exception cref="NativeException">EINVAL: an older kernel, too short or too long. EINTR: a signal came.</exception>
+    public void SendXdp(ReadOnlySpan<byte> frame, int count)
+    {
+        fixed (byte* data = frame)
+        {
+            var options = new BpfTestRunOpts
+            {
+                sz = (nuint)sizeof(BpfTestRunOpts),
+                data_in = data,
+                data_size_in = (uint)frame.Length,
+                repeat = count,
+                flags = LibbpfApi.BPF_F_TEST_XDP_LIVE_FRAMES,
+            };
+            BpfDescriptor.Check(LibbpfApi.bpf_prog_test_run_opts(Descriptor, &options), $"send by BPF program {Name}");
+        }
+    }
+
     /// <summary>Closes the descriptor; a program that is pinned or attached stays.</summary>
     public void Dispose() => Descriptor.Dispose();
 

@@ -20,6 +20,7 @@ internal static unsafe partial class LibbpfApi
     internal const int BPF_TC_EGRESS = 2;
     internal const uint BPF_TC_F_REPLACE = 1;
     internal const int BPF_STATS_RUN_TIME = 0;
+    internal const uint BPF_F_TEST_XDP_LIVE_FRAMES = 1 << 1; // Linux 5.18.
 
     /// <summary>Loads the library on first use and takes its log off stderr.</summary>
     /// <exception cref="NativeLibraryMissingException">It is not installed.</exception>

@@ -95,6 +95,13 @@ internal class OverlayRig : IDisposable
 
     public void RemoveVtep(Node node) => Assert.True(_vteps.Delete(VtepKey.From(node.Underlay)));
 
+    /// <summary>The next refusal is shown, also if it comes in the same jiffy as the last one.</summary>
+    public void ForgetLastRefusal()
+    {
+        using var map = Loaded.Map("refusal_turn");
+        map.Update(new byte[sizeof(uint)], new byte[map.EntrySize]);
+    }
+
     /// <summary>Reads what the guard shows of what it refuses.</summary>
     public BpfRingBuffer<RefusalSample> Refusals()
     {

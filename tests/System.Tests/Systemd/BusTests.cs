@@ -1,3 +1,5 @@
+using Accelerated.Lab;
+
 namespace Accelerated.System.Tests.Systemd;
 
 /// <summary>The agent on the system bus of a machine, with the policy and the hardening of the package.</summary>
@@ -13,7 +15,10 @@ public sealed class BusTests(Machines machines, ITestOutputHelper output) : Mach
         await One.WaitAsync("Ready", async () => (await GetAsync("Ready")).Trim() == "b true", cancel: Cancel);
 
         Assert.Equal("u 2", (await GetAsync("Peers")).Trim());
-        Assert.Equal("s \"bpf\"", (await GetAsync("Datapath")).Trim());
+        var (datapath, reason) = ("", "");
+        await Wait.UntilAsync(
+            "the lanes", async () => ((datapath, reason) = ((await GetAsync("Datapath")).Trim(), await GetAsync("DatapathReason"))) is ("s \"bpf\"", _),
+            explain: () => $"{datapath}: {reason}", cancel: Cancel);
         Assert.Equal("b true", (await One.RunAsync("runuser", "-u", "nobody", "--", "busctl", "get-property", BusName, Path, BusName, "EtcdConnected")).Trim());
         var refused = await One.ExecAsync("runuser", "-u", "nobody", "--", "busctl", "call", BusName, Path, BusName, "Reconcile");
         Assert.NotEqual(0, refused.ExitCode);

@@ -13,6 +13,9 @@ public sealed class Machines : IAsyncLifetime
     /// <summary>The version that is installed.</summary>
     public const string Version = "1.0.0";
 
+    /// <summary>Where <see cref="CopyAsync"/> puts a package on a machine.</summary>
+    public const string Package = "/var/tmp/accelerated.deb";
+
     private const string Settings = "/etc/accelerated/agent.env";
     private const string DropIn = "/run/systemd/system/accelerated.service.d/test.conf";
 
@@ -79,7 +82,7 @@ public sealed class Machines : IAsyncLifetime
     public async Task InstallAsync(SystemdMachine machine, string package)
     {
         await CopyAsync(machine, package);
-        await machine.RunAsync("apt-get", "install", "--yes", "/root/accelerated.deb");
+        await machine.RunAsync("apt-get", "install", "--yes", Package);
         await machine.ShellAsync($"printf 'FLANNELD_ETCD_ENDPOINTS={Lab.Etcd.Members[0].Endpoint}\\nFLANNELD_IP_MASQ=true\\n' >>{Settings}");
         await machine.RunAsync("systemctl", "enable", "--now", "accelerated");
     }
@@ -88,8 +91,7 @@ public sealed class Machines : IAsyncLifetime
     public static async Task CopyAsync(SystemdMachine machine, string package)
     {
         await using var from = File.OpenRead(package);
-        // Of the machine, not of this host: its own /root.
-        await using var to = File.Create($"{machine.Root}/root/accelerated.deb");
+        await using var to = File.Create($"{machine.Root}{Package}");
         await from.CopyToAsync(to, TestContext.Current.CancellationToken);
     }
 

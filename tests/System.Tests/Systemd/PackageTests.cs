@@ -32,7 +32,7 @@ public sealed class PackageTests(Machines machines, ITestOutputHelper output) : 
         await using var ping = One.StartPing(Machines.Far);
         await ping.WaitAnswersAsync(50, cancel: Cancel);
 
-        await One.RunAsync("apt-get", "install", "--yes", "/root/accelerated.deb");
+        await One.RunAsync("apt-get", "install", "--yes", Machines.Package);
 
         await One.WaitAsync("the new process", async () => await ProcessAsync(One) is not 0 and var now && now != process && await One.ShowAsync(Unit, "ActiveState") == "active", cancel: Cancel);
         await WaitReadyAsync(One);
@@ -45,7 +45,7 @@ public sealed class PackageTests(Machines machines, ITestOutputHelper output) : 
 
         // And back, so that the next test begins with what the others have.
         await Machines.CopyAsync(One, await Machines.PackageAsync(Machines.Version));
-        await One.RunAsync("apt-get", "install", "--yes", "--allow-downgrades", "/root/accelerated.deb");
+        await One.RunAsync("apt-get", "install", "--yes", "--allow-downgrades", Machines.Package);
         await WaitReadyAsync(One);
     }
 
@@ -69,7 +69,7 @@ public sealed class PackageTests(Machines machines, ITestOutputHelper output) : 
 
         // Without its settings the package starts nothing, and so keeps nobody waiting.
         await Machines.CopyAsync(Three, await Machines.PackageAsync(Machines.Version));
-        var installed = await Three.RunAsync("apt-get", "install", "--yes", "/root/accelerated.deb");
+        var installed = await Three.RunAsync("apt-get", "install", "--yes", Machines.Package);
         Assert.Contains("say where etcd is in /etc/accelerated/agent.env", installed, StringComparison.Ordinal);
         Assert.Equal(("disabled", "inactive"), ((await Three.ExecAsync("systemctl", "is-enabled", Unit)).Stdout.Trim(), await Three.ShowAsync(Unit, "ActiveState")));
         await Three.RunAsync("apt-get", "purge", "--yes", "accelerated");
@@ -77,7 +77,7 @@ public sealed class PackageTests(Machines machines, ITestOutputHelper output) : 
 
         // With them it starts by itself; the file of before is kept.
         await Three.ShellAsync($"mkdir /etc/accelerated; echo FLANNELD_ETCD_ENDPOINTS={Machines.Lab.Etcd.Members[0].Endpoint} >/etc/accelerated/agent.env");
-        await Three.RunAsync("apt-get", "install", "--yes", "-o", "Dpkg::Options::=--force-confold", "/root/accelerated.deb");
+        await Three.RunAsync("apt-get", "install", "--yes", "-o", "Dpkg::Options::=--force-confold", Machines.Package);
         await WaitReadyAsync(Three);
         Assert.Equal("enabled", (await Three.RunAsync("systemctl", "is-enabled", Unit)).Trim());
     }

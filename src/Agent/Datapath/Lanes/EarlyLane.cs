@@ -51,9 +51,9 @@ internal sealed class EarlyLane(LaneOptions options, TimeProvider time) : IDispo
     {
         if (Obstacle(underlay) is { } obstacle)
         {
-            Volatile.Write(ref _off, new(obstacle, "nothing, or --xdp=on"));
+            Volatile.Write(ref _off, obstacle);
             _retryAt = DateTimeOffset.MinValue;
-            return hooks.RemoveXdp(lanes.Directory) ? [$"detach {WireProgram.ProgramName}: {obstacle}"] : [];
+            return hooks.RemoveXdp(lanes.Directory) ? [$"detach {WireProgram.ProgramName}: {obstacle.Reason}"] : [];
         }
 
         if (_off is not null && time.GetUtcNow() < _retryAt)
@@ -86,17 +86,17 @@ internal sealed class EarlyLane(LaneOptions options, TimeProvider time) : IDispo
     /// <summary>Lets go of the program; what is pinned goes on.</summary>
     public void Dispose() => _program?.Dispose();
 
-    private string? Obstacle(Link underlay)
+    private Absence? Obstacle(Link underlay)
     {
         if (options.Xdp == XdpChoice.Off)
-            return "--xdp=off";
+            return new("--xdp=off", "nothing, or --xdp=on");
         if (underlay.Address is null)
-            return $"{underlay.Name} has no hardware address";
+            return new($"{underlay.Name} has no hardware address", "nothing, the other lanes work");
         if (options.Xdp == XdpChoice.On)
             return null;
         if (underlay.Kind == "veth")
-            return $"{underlay.Name} is a veth, and XDP there takes segmentation offload away from its other end (--xdp=on does it)";
-        return underlay.MasterIndex != 0 ? $"{underlay.Name} is part of another interface (--xdp=on does it)" : null;
+            return new($"{underlay.Name} is a veth, and XDP there takes segmentation offload away from its other end", "nothing, or --xdp=on");
+        return underlay.MasterIndex != 0 ? new($"{underlay.Name} is part of another interface", "nothing, or --xdp=on") : null;
     }
 
     private static Absence Explain(Exception failure, Link underlay) => failure switch
