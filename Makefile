@@ -16,6 +16,7 @@ ARMS ?= all
 WORKLOADS ?= all
 GATE ?= 1
 FORCE ?= 0
+STEPS ?= 99
 
 # The soak's: make soak MINUTES=10 SEED=7
 MINUTES ?= 10
@@ -87,7 +88,8 @@ help: ## list the targets and variables
 	@printf 'Variables of bench-receive:\n'
 	@printf '  %-14s %s\n' \
 		'ROUNDS=3' 'how often everything is measured; SECONDS, GATE and FORCE as above' \
-		'ARMS=all' 'or some of drop,xdp,tc,kernel,none'
+		'ARMS=all' 'or some of drop,xdp,tc,kernel,none' \
+		'STEPS=99' 'or only so many steps of each kind, the lower ones'
 	@printf 'Variable of bench-idle:\n  %-14s %s\n' 'MINUTES=60' 'how long the agents do nothing'
 	@printf 'Variables of soak:\n'
 	@printf '  %-14s %s\n' \
@@ -169,7 +171,7 @@ bench-control: deps build artifacts/bench.built ## measure the way from etcd to 
 
 bench-receive: deps build artifacts/bench.built ## measure how many packets a host receives, and beside a flood of forged ones; picture and figures in artifacts/bench
 	@$(RUN_BENCH) receive --lab $(call quote,$(BENCH_LAB)) --rounds $(call quote,$(if $(filter file,$(origin ROUNDS)),3,$(ROUNDS))) \
-		--seconds $(call quote,$(SECONDS)) --arms $(call quote,$(ARMS)) --gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
+		--seconds $(call quote,$(SECONDS)) --steps $(call quote,$(STEPS)) --arms $(call quote,$(ARMS)) --gate $(call quote,$(GATE)) --force $(call quote,$(FORCE))
 
 bench-idle: deps build artifacts/bench.built ## measure what an agent costs that has nothing to do, alone and with 10,000 peers
 	@$(RUN_BENCH) idle --lab $(call quote,$(BENCH_LAB)) --minutes $(call quote,$(if $(filter file,$(origin MINUTES)),60,$(MINUTES)))

@@ -79,18 +79,20 @@ internal static class CommandLine
         var lab = Variable("--lab", "bench", "LAB: name prefix of the namespaces");
         var rounds = Variable("--rounds", "3", "ROUNDS: how often everything is measured");
         var seconds = Variable("--seconds", "1", "SECONDS: how long each step takes");
+        var steps = Variable("--steps", "99", "STEPS: only so many steps of each kind, the lower ones");
         var arms = Variable("--arms", Selection.All, "ARMS: some of drop,xdp,tc,kernel,none");
         var gate = Variable("--gate", "1", "GATE: 0 ends with success whatever the figures are");
         var force = Variable("--force", "0", "FORCE: 1 measures on a machine that others keep busy");
         var folder = new Option<string?>("--output") { Description = "where the report goes (else artifacts/bench)" };
-        var command = new Command("receive", "how many packets a host receives, and what a flood of forged ones leaves of a flow") { lab, rounds, seconds, arms, gate, force, folder };
+        var command = new Command("receive", "how many packets a host receives, and what a flood of forged ones leaves of a flow") { lab, rounds, seconds, steps, arms, gate, force, folder };
         command.SetAction((parsed, cancel) => GuardedAsync(async () =>
         {
             var options = BenchOptions.Read(
                 parsed.GetValue(lab)!, parsed.GetValue(rounds)!, parsed.GetValue(seconds)!, "0", Selection.All, Selection.All, parsed.GetValue(gate)!, parsed.GetValue(folder));
             var chosen = ReceiveArm.Parse(parsed.GetValue(arms)!);
+            var few = BenchOptions.Number("STEPS", parsed.GetValue(steps)!, 1, 99);
             using var machine = MachineLock.Take();
-            var report = await new ReceiveBench(options.LabName, options.Rounds, options.Seconds, chosen, Console.Out).RunAsync(parsed.GetValue(force) == "1", cancel);
+            var report = await new ReceiveBench(options.LabName, options.Rounds, options.Seconds, few, chosen, Console.Out).RunAsync(parsed.GetValue(force) == "1", cancel);
             Console.WriteLine();
             foreach (var line in report.Show())
                 Console.WriteLine(line);

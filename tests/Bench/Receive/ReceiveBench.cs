@@ -8,7 +8,7 @@ namespace Accelerated.Bench.Receive;
 /// How many packets a host can receive, and what a flood of forged ones leaves of a flow. In a round every arm goes through all steps, and the
 /// order of arms moves on by one from round to round.
 /// </summary>
-internal sealed class ReceiveBench(string labName, int rounds, int seconds, ImmutableArray<ReceiveArm> arms, TextWriter output)
+internal sealed class ReceiveBench(string labName, int rounds, int seconds, int steps, ImmutableArray<ReceiveArm> arms, TextWriter output)
 {
     private readonly List<ReceiveSample> _samples = [];
 
@@ -35,14 +35,14 @@ internal sealed class ReceiveBench(string labName, int rounds, int seconds, Immu
     {
         var clock = Stopwatch.StartNew();
         await side.SwitchToAsync(arm, cancel);
-        foreach (var step in arm.HasRate ? ReceiveStep.Rates : [])
+        foreach (var step in arm.HasRate ? ReceiveStep.Rates.Take(steps) : [])
         {
             // What is dropped at once is nobody's packet.
             var offered = arm.BareDrop ? new ReceiveStep(0, step.Legitimate) : step;
             await AddAsync(side, arm, round, offered, isFlood: false, cancel);
         }
 
-        foreach (var step in ReceiveStep.Floods)
+        foreach (var step in ReceiveStep.Floods.Take(steps))
             await AddAsync(side, arm, round, step, isFlood: true, cancel);
         var mine = _samples.Where(s => s.Round == round && s.Arm == arm.Name).ToImmutableArray();
         var most = arm.HasRate ? $"{mine.Where(s => !s.IsFlood).Max(s => s.Delivered / s.Seconds) / 1000:0} kpps at most" : "";

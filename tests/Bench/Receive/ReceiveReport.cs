@@ -33,9 +33,10 @@ internal sealed record ReceiveReport(
     public static ReceiveReport Of(DateTimeOffset time, Machine machine, int rounds, int seconds, double others, ImmutableArray<ReceiveSample> samples)
     {
         var arms = ReceiveArm.All.Where(a => samples.Any(s => s.Arm == a.Name)).ToImmutableArray();
+        var floods = ReceiveStep.Floods.Where(f => samples.Any(s => s.IsFlood && s.ForgedStep == f.Forged)).ToImmutableArray();
         return new(
             time, machine, rounds, seconds, others, [.. arms.Where(a => a.HasRate).Select(RateOf)],
-            [.. arms.SelectMany(a => ReceiveStep.Floods.Select(step => FloodOf(a, step)))], Judge(), samples);
+            [.. arms.SelectMany(a => floods.Select(step => FloodOf(a, step)))], Judge(), samples);
 
         RateRow RateOf(ReceiveArm arm)
         {
@@ -72,10 +73,11 @@ internal sealed record ReceiveReport(
             yield return $"  {TitleOf(row.Arm),-38} {Figures(row.WithoutLoss),-24} {Figures(row.Most),-24} {Figures(row.Nanoseconds),-20}";
         yield return "";
         yield return "kept of a flow of 50 kpps beside a flood of forged VXLAN, by thousands a second, and who refuses it";
-        yield return $"{"",-18}" + string.Concat(ReceiveStep.Floods.Select(s => $"{(s.Forged is { } forged ? $"{forged}" : "all it can"),12}"));
+        var steps = Floods.Select(f => f.Step).Distinct().ToList();
+        yield return $"{"",-18}" + string.Concat(steps.Select(s => $"{(s is { } forged ? $"{forged}" : "all it can"),12}"));
         foreach (var arm in Floods.Select(f => f.Arm).Distinct())
             yield return $"  {GuardOf(arm),-16}" + string.Concat(Floods.Where(f => f.Arm == arm).Select(f => $"{f.Kept.Median,12:P1}"));
-        yield return $"  {"(forged, kpps)",-16}" + string.Concat(ReceiveStep.Floods.Select(s => $"{Floods.Where(f => f.Step == s.Forged).Average(f => f.Forged.Median),12:0}"));
+        yield return $"  {"(forged, kpps)",-16}" + string.Concat(steps.Select(s => $"{Floods.Where(f => f.Step == s).Average(f => f.Forged.Median),12:0}"));
         yield return "";
         if (Verdict is not null)
             yield return $"beside all that the sender can make, XDP guard to bare XDP_DROP: {Verdict.Median:0.00} ({Verdict.Least:0.00}-{Verdict.Most:0.00}), wanted ≥ {Floor:0.00}: {(MissesTheFloor ? "NOT MET" : "met")}";
