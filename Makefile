@@ -145,7 +145,7 @@ test-faults: deps build ## run every fault scenario, those of minutes too; times
 test-xdp: deps build ## run the tests of the lanes again with lane 3 on every node's veth (FILTER=words for some)
 	@FILTER=$(call quote,$(FILTER)) NAMESPACE=Accelerated.System.Tests.Lanes ACCELERATED_AGENT_FLAGS=--xdp=on scripts/test.sh tests/System.Tests
 
-test-kernels: deps build ## have the verifiers of several kernels judge the eBPF objects, in virtual machines; writes docs/kernels.md
+test-kernels: deps build ## ask several kernels in virtual machines what works on them: verifier, lanes, two nodes that talk; writes docs/kernels.md
 	@scripts/deps.sh kernels
 	@$(SUDO) scripts/kernels.sh
 

@@ -6,7 +6,7 @@
 #                           artifacts/tools/faketime; Docker 20.10 with containerd, and the latest, under artifacts/tools/docker; CNI plugins 1.1
 #                           and the latest under artifacts/tools/cni; a small Debian with systemd under artifacts/tools/node
 #   scripts/deps.sh lint    clang-format, for the C in bpf/
-#   scripts/deps.sh kernels QEMU and cpio, for scripts/kernels.sh
+#   scripts/deps.sh kernels QEMU, cpio and kmod, for scripts/kernels.sh
 #   scripts/deps.sh vagrant Vagrant, libvirt and QEMU, for the cluster of virtual machines
 #
 # Does nothing, and needs neither network nor root, when everything is there already.
@@ -22,7 +22,7 @@ lint_tools=(clang-format:clang-format)
 # libvirtd's package starts it elsewhere; here nothing does (policy-rc.d), and scripts/vagrant.sh starts one of its own.
 vagrant_tools=(vagrant:vagrant virsh:libvirt-clients libvirtd:libvirt-daemon-system dnsmasq:dnsmasq-base extlinux:extlinux
     qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils debootstrap:debootstrap rsync:rsync mkfs.ext4:e2fsprogs ssh:openssh-client)
-kernel_tools=(qemu-system-x86_64:qemu-system-x86 cpio:cpio bpftool:bpftool setpriv:util-linux xz:xz-utils dpkg-deb:dpkg)
+kernel_tools=(qemu-system-x86_64:qemu-system-x86 cpio:cpio depmod:kmod bpftool:bpftool setpriv:util-linux ping:iputils-ping xz:xz-utils dpkg-deb:dpkg)
 tools_dir=artifacts/tools
 docker_dir=$tools_dir/docker
 cni_dir=$tools_dir/cni

@@ -19,7 +19,7 @@ check() {
     fi
 }
 
-mapfile -t scripts < <(git ls-files -- '*.sh' '.ci/run')
+mapfile -t scripts < <(git ls-files -- '*.sh' '*.init' '.ci/run')
 mapfile -t c_files < <(git ls-files -- '*.c' '*.h')
 
 shell_syntax() {
