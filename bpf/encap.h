@@ -15,9 +15,12 @@
 
 #include "lookup.h"
 
-#define ENCAP_FLAGS                                                                                \
+/* Linux before 5.13 does not know ENCAP_L2_ETH and refuses it before it does anything. GSO then
+ * takes the inner packet for IP behind a MAC header of that length, which comes to the same. */
+#define ENCAP_FLAGS_OLD                                                                            \
 	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |   \
-	 BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH)
+	 BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)))
+#define ENCAP_FLAGS (ENCAP_FLAGS_OLD | BPF_F_ADJ_ROOM_ENCAP_L2_ETH)
 
 /* RFC 6040, normal mode: a congestion mark is not told to the underlay twice. */
 static __always_inline __u8 outer_tos(__u8 inner_tos)
@@ -145,7 +148,8 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct confi
 
 	write_tunnel_header(&tunnel, config, subnet, length, source_port(skb, config),
 			    outer_tos(inner_tos));
-	if (bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS)) {
+	if (bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS) &&
+	    bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS_OLD)) {
 		tally(&count->passed_helper_failed);
 		return TC_ACT_UNSPEC;
 	}
