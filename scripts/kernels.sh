@@ -209,9 +209,19 @@ carriers() {
 # The same without the numbers: 1,2
 lanes() { carriers "$1" | sed 's/=[0-9]*//g; s/ /,/g'; }
 
-# Why a lane, or all of them, is off, by node 2's word: why SCENE
+# Why a lane, or all of them, is off, by node 2's word, without what status has in brackets; but for a capability that is missing: why SCENE
 why() {
-    sed -n "s/^$1|2|reason|//p" | tr ';' '\n' | sed -n 's/^ *\(the eBPF lanes are off: .*\|lane [23] \(closed\|off\|guards\): .*\)/\1/p'
+    sed -n "s/^$1|2|reason|//p" | awk '
+        function short(text) { sub(/ \(.*/, "", text); return text }
+        /^the eBPF lanes are off/ {
+            printf "; %s", short($0)
+            if (match($0, /give the service CAP_[A-Z]+/)) printf " (%s)", substr($0, RSTART, RLENGTH)
+            next
+        }
+        {
+            count = split($0, parts, "; ")
+            for (i = 1; i <= count; i++) if (parts[i] ~ /^lane [23] (closed|off|guards):/) printf "; %s", short(parts[i])
+        }'
 }
 
 # What node 1's card, with mergeable buffers, made of lane 3.
@@ -255,7 +265,7 @@ row_of_nodes() {
     local said=$1 scene row=
     for scene in unit xdp few; do
         row+=" | $(carriers "$scene" <"$said" | sed 's/\([1-3]\)=\([0-9]*\)/lane \1 (\2 packets)/g; s/) lane/), lane/g; s/^kernel$/the driver/')"
-        row+=$(why "$scene" <"$said" | sed 's/^/; /' | tr -d '\n')
+        row+=$(why "$scene" <"$said")
     done
     echo "$row |"
 }
