@@ -106,6 +106,7 @@ modules() {
     local wanted=(-false)
     for name in virtio_pci virtio_net vxlan bridge veth sch_ingress cls_bpf xfrm_user nf_conntrack 'nf_tables*' 'nft_*'; do wanted+=(-o -name "$name.ko*"); done
     rm -rf "$root/lib/modules"
+    command -v depmod >/dev/null || die "depmod is missing: scripts/deps.sh kernels installs it (package kmod)"
     depmod --basedir "$tree" "$release" 2>/dev/null
     # What is not there is built in. (depmod warns of lists of built-in modules that newer packages do not have.)
     find "$tree/$folder/" "${wanted[@]}" | sed -n 's:.*/\(.*\)\.ko.*:\1:p' | while read -r name; do
@@ -159,6 +160,7 @@ results() {
 
 verifier() {
     machine "$work/verifier.log" rdinit=/verifier.init
+    # Whatever QEMU ends with, the machine's own last word decides: results asks for it.
     wait "${machines[0]}" || true
     stop_machines
     results "$work/verifier.log"
@@ -175,6 +177,7 @@ pair() {
         sleep 0.1
     done
     machine "$work/node2.log" 'rdinit=/node.init node=2' -netdev "stream,id=wire,server=off,addr.type=unix,addr.path=$wire" -device "$card,mac=52:54:00:00:00:02,mrg_rxbuf=off"
+    # As above: results asks for node 1's last word.
     wait "${machines[0]}" || true
     stop_machines
     results "$work/node1.log" "$work/node2.log"
@@ -282,6 +285,7 @@ row_of_lane3() {
 write() {
     local version
     for version in "${all[@]}"; do
+        # Of this run, else of the page as it is, else none: a kernel without lane 3 has no row in its table.
         cat "$work/rows-$1-$version" 2>/dev/null || sed -n "/<!-- $1 -->/,/<!-- end -->/p" docs/kernels.md | grep "^| ${version//./\\.}\.[0-9]" || true
     done >"$work/rows-$1"
     awk -v name="<!-- $1 -->" -v rows="$work/rows-$1" '
