@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need, and nothing that starts a daemon on this machine.
 #
-#   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, ping, tcpdump, iperf3, sockperf, bpftool, firewalld, clang and
+#   scripts/deps.sh         iproute2, nftables, iptables, ipset, curl, conntrack, ethtool, strace, ping, tcpdump, iperf3, sockperf, bpftool, firewalld, clang and
 #                           libbpf's headers, debootstrap, systemd-nspawn, lintian; etcd under artifacts/tools, 3.4 and 3.5 under artifacts/tools/etcd; libfaketime under
 #                           artifacts/tools/faketime; Docker 20.10 with containerd, and the latest, under artifacts/tools/docker; CNI plugins 1.1
 #                           and the latest under artifacts/tools/cni; a small Debian with systemd under artifacts/tools/node
@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command -> Debian package. The lab runs real tools, the agent loads libnftables and libbpf.
 lab_tools=(ip:iproute2 nft:nftables ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 nsenter:util-linux clang:clang bpftool:bpftool
-    iptables-nft:iptables iptables-legacy:iptables ipset:ipset curl:curl conntrack:conntrack ethtool:ethtool sockperf:sockperf
+    iptables-nft:iptables iptables-legacy:iptables ipset:ipset curl:curl conntrack:conntrack ethtool:ethtool sockperf:sockperf strace:strace
     dbus-daemon:dbus-daemon busctl:systemd firewalld:firewalld
     debootstrap:debootstrap systemd-nspawn:systemd-container dpkg-deb:dpkg lintian:lintian)
 lint_tools=(clang-format:clang-format)

@@ -24,7 +24,7 @@ public static class StatusClient
         }
         catch (OperationCanceledException e)
         {
-            throw new IOException($"the agent at {socketPath} does not answer within {Limit.TotalSeconds:0} s: it hangs; look into its log and restart it", e);
+            throw new IOException($"the agent at {socketPath} does not answer within {Limit.TotalSeconds:0} s: this host is overloaded, or the agent hangs; ask again, look into its log, then restart it", e);
         }
     }
 

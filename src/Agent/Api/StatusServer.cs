@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Accelerated.Agent.Datapath;
 using Accelerated.Agent.Reconcile;
+using Accelerated.Interop;
 using Microsoft.Extensions.Logging;
 
 namespace Accelerated.Agent.Api;
@@ -90,6 +91,10 @@ public sealed partial class StatusServer(
             // A client that went away is no event.
             LogClientGone(e.Message);
         }
+        catch (NativeException e)
+        {
+            LogUnanswered(e.Message);
+        }
     }
 
     /// <summary>Sends what the guard refuses, until the client hangs up or does not read.</summary>
@@ -131,4 +136,7 @@ public sealed partial class StatusServer(
 
     [LoggerMessage(4001, LogLevel.Debug, "a status client went away: {Reason}")]
     private partial void LogClientGone(string reason);
+
+    [LoggerMessage(4002, LogLevel.Warning, "a status client got no whole answer: {Reason}")]
+    private partial void LogUnanswered(string reason);
 }

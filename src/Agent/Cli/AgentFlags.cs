@@ -255,11 +255,12 @@ internal sealed partial class AgentFlags
         {
             try
             {
-                _ = new Regex(pattern, RegexOptions.CultureInvariant);
+                _ = UnderlaySelector.Pattern(pattern);
             }
-            catch (ArgumentException e)
+            catch (Exception e) when (e is ArgumentException or NotSupportedException)
             {
-                throw new CommandLineException($"{_ifaceRegex.Origin}={pattern}: not a regular expression ({e.Message})", e);
+                var what = e is NotSupportedException ? "it looks around or refers back, which Go's regular expressions cannot either" : e.Message;
+                throw new CommandLineException($"{_ifaceRegex.Origin}={pattern}: not a regular expression ({what})", e);
             }
         }
 

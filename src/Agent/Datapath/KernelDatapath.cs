@@ -19,13 +19,15 @@ public sealed class KernelDatapath(RouteSocket routes, bool usesDevice, TimeProv
     private const int DeviceRounds = 4;
 
     private readonly RetryBackoff _backoff = new(time);
-    private (string Name, string Reason) _carrier = ("kernel", "the kernel's vxlan driver, as --datapath=kernel says");
+    private static readonly CarrierInUse Driver = new("kernel", "the kernel's vxlan driver, as --datapath=kernel says");
+
+    private CarrierInUse _carrier = Driver;
 
     /// <inheritdoc/>
-    public string Name => _carrier.Name;
+    public string Name => Volatile.Read(ref _carrier).Name;
 
     /// <inheritdoc/>
-    public string Reason => _carrier.Reason;
+    public string Reason => Volatile.Read(ref _carrier).Reason;
 
     /// <inheritdoc/>
     public AcceptMark? Mark => null;
@@ -64,19 +66,19 @@ public sealed class KernelDatapath(RouteSocket routes, bool usesDevice, TimeProv
             var plan = RoutingPlan.Between(overlay, index, KernelState.Read(routes, overlay, index), mayPrune);
             planned.AddRange(plan);
             Execute(plan, overlay, index, changes);
-            _carrier = Carrier(overlay, obstacle);
+            Volatile.Write(ref _carrier, Carrier(overlay, obstacle));
         }
 
         _backoff.KeepOnly(planned);
         return new DatapathReport(changes, _backoff.Waiting, _backoff.NextDue, interfaces) { NoDevice = noDevice };
     }
 
-    private static (string Name, string Reason) Carrier(OverlayNetwork overlay, string? obstacle) => overlay switch
+    private static CarrierInUse Carrier(OverlayNetwork overlay, string? obstacle) => overlay switch
     {
-        { Device: null } => ("host-gw", "plain routes, as Backend.Type host-gw in the network config says"),
-        { IsHostGw: true } => ("host-gw", $"plain routes: {obstacle ?? "the VXLAN device is there again, and the lease about to say so"}"),
-        _ when obstacle is not null => ("none", obstacle),
-        _ => ("kernel", "the kernel's vxlan driver, as --datapath=kernel says"),
+        { Device: null } => new("host-gw", "plain routes, as Backend.Type host-gw in the network config says"),
+        { IsHostGw: true } => new("host-gw", $"plain routes: {obstacle ?? "the VXLAN device is there again, and the lease about to say so"}"),
+        _ when obstacle is not null => new("none", obstacle),
+        _ => Driver,
     };
 
     /// <summary>The device's ifindex, or 0 and why it cannot be had.</summary>
@@ -182,4 +184,7 @@ public sealed class KernelDatapath(RouteSocket routes, bool usesDevice, TimeProv
             // ignoring: read-only /proc/sys or a kernel without IPv6; nothing on the overlay sends advertisements but an attacker.
         }
     }
+
+    /// <summary>One object, because others read both at once.</summary>
+    private sealed record CarrierInUse(string Name, string Reason);
 }

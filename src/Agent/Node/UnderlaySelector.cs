@@ -13,11 +13,14 @@ namespace Accelerated.Agent.Node;
 /// </summary>
 public static class UnderlaySelector
 {
-    private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(1);
-
     /// <summary>What leads to other hosts. Bridges lead to containers; what belongs to a bridge or bond has its traffic arrive there.</summary>
     private static readonly FrozenSet<string?> KindsToOtherHosts =
         new string?[] { null, "veth", "vlan", "bond", "team", "macvlan", "ipvlan" }.ToFrozenSet();
+
+    /// <summary>The expression of an <c>--iface-regex</c>. As in Go its time grows with the text alone, so none can hold up the agent.</summary>
+    /// <exception cref="ArgumentException">It is none.</exception>
+    /// <exception cref="NotSupportedException">It looks around or refers back, which Go's do not either.</exception>
+    public static Regex Pattern(string pattern) => new(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
 
     /// <summary>Looks at the kernel and chooses.</summary>
     /// <exception cref="UnderlayException">Nothing fits; the message says which flag, what there is and what to do.</exception>
@@ -111,7 +114,7 @@ public static class UnderlaySelector
     private static (Link Link, InterfaceAddress? Address)? ByPattern(
         string pattern, IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
     {
-        var regex = new Regex(pattern, RegexOptions.CultureInvariant, PatternTimeout);
+        var regex = Pattern(pattern);
         foreach (var link in links)
         {
             if (Usable(link, addresses).FirstOrDefault(a => regex.IsMatch(a.Address.ToString())) is { } address)
@@ -136,10 +139,12 @@ public static class UnderlaySelector
         .Where(a => a.InterfaceIndex == link.Index && !a.IsDeprecated && !a.IsTemporary && !IPAddress.IsLoopback(a.Address))
         .OrderBy(a => a.Scope).ThenBy(a => a.IsPermanent ? 0 : 1);
 
-    /// <summary>What there is to choose from, as a sentence that ends with what to do.</summary>
+    /// <summary>What there is to choose from, the likelier first, as a sentence that ends with what to do. Tunnels are no underlay.</summary>
     private static string Inventory(IReadOnlyList<Link> links, IReadOnlyList<InterfaceAddress> addresses)
     {
         var usable = links
+            .Where(l => l.Kind != "vxlan")
+            .OrderBy(l => KindsToOtherHosts.Contains(l.Kind) ? 0 : 1)
             .Select(l => (l.Name, Addresses: addresses.Where(a => a.InterfaceIndex == l.Index && !IPAddress.IsLoopback(a.Address)).ToList()))
             .Where(l => l.Addresses.Count > 0)
             .Select(l => $"{l.Name} ({string.Join(", ", l.Addresses.Select(a => a.Address))})")

@@ -165,7 +165,7 @@ public sealed partial class ReconcileLoop(
         }
         catch (NetlinkException e)
         {
-            problems.Add(new Problem(ProblemSeverity.Critical, "kernel", e.Message, "the agent tries again; if it stays, look into dmesg"));
+            problems.Add(KernelFailed(e));
         }
 
         return Finish(false, desired, [], problems, 0, started, options.RetryInterval);
@@ -223,6 +223,13 @@ public sealed partial class ReconcileLoop(
             // Keep what the kernel has: an interface that went away may come back.
             _node = null;
             problems.Add(new Problem(ProblemSeverity.Critical, "underlay", e.Message, "bring the interface back, or restart with another --iface"));
+            return null;
+        }
+        catch (NetlinkException e)
+        {
+            // Nothing is known to have changed, but what the kernel told of has not been seen yet.
+            _lookedAt = DateTimeOffset.MinValue;
+            problems.Add(KernelFailed(e));
             return null;
         }
     }
@@ -375,6 +382,9 @@ public sealed partial class ReconcileLoop(
             return false;
         }
     }
+
+    private static Problem KernelFailed(NetlinkException failure) =>
+        new(ProblemSeverity.Critical, "kernel", failure.Message, "the agent tries again; if it stays, look into dmesg");
 
     private static TimeSpan? Earlier(TimeSpan? a, TimeSpan? b) => a is null || b < a ? b : a;
 

@@ -153,7 +153,7 @@ public static class DesiredStateBuilder
         candidates.Sort((a, b) => a.First != b.First ? a.First.CompareTo(b.First) : a.Last.CompareTo(b.Last));
         var regular = WithoutOverlaps(candidates.Where(c => plan.Fits(c.Subnet)), [], rejected);
         var others = WithoutOverlaps(candidates.Where(c => !plan.Fits(c.Subnet)), regular, rejected);
-        var kept = regular.Concat(others).OrderBy(c => c.First).ToList();
+        var kept = WithoutBuriedHosts(plan, [.. regular.Concat(others).OrderBy(c => c.First)], rejected);
         return ([.. kept.Select(c => c.Tunnelled).OfType<OverlayPeer>()], [.. kept.Select(c => c.Direct).OfType<DirectPeer>()]);
     }
 
@@ -177,6 +177,32 @@ public static class DesiredStateBuilder
         }
 
         return kept;
+    }
+
+    /// <summary>
+    /// Without those that would bury a host: its PublicIP lies in a subnet, so what is sent to it goes into a tunnel, and from there into the same tunnel.
+    /// At fault is the host if it has an address out of which subnets are cut, else whoever claims the subnet.
+    /// </summary>
+    /// <param name="plan">What is handed out.</param>
+    /// <param name="candidates">In address order, and none overlaps another.</param>
+    /// <param name="rejected">Takes the reasons.</param>
+    private static List<Candidate> WithoutBuriedHosts(
+        AddressPlan plan, List<Candidate> candidates, ImmutableSortedDictionary<string, string>.Builder rejected)
+    {
+        var dropped = new HashSet<Candidate>(ReferenceEqualityComparer.Instance);
+        foreach (var host in candidates.Where(c => plan.Network.Contains(c.Remote)))
+        {
+            var address = IPMath.ToNumber(host.Remote);
+            if (candidates.Find(c => c.First <= address && address <= c.Last) is not { } around)
+                continue;
+            var isHostAtFault = plan.AllocatesInside(new IPNetwork(host.Remote, 32));
+            dropped.Add(isHostAtFault ? host : around);
+            rejected[(isHostAtFault ? host : around).Key] = isHostAtFault
+                ? $"PublicIP {host.Remote} is inside the subnet of {around.Key}: packets to it would go into that tunnel"
+                : $"{around.Subnet} contains {host.Remote}, the PublicIP of {host.Key}: packets to that node would go into the tunnel";
+        }
+
+        return dropped.Count == 0 ? candidates : [.. candidates.Where(c => !dropped.Contains(c))];
     }
 
     private static bool IsHostGw(BackendConfig backend, OwnSubnet own) =>
@@ -205,6 +231,8 @@ public static class DesiredStateBuilder
             return $"PublicIP {remote} is not a unicast address";
         if (remote.Equals(own.Lease.Attributes.PublicIP) || remote.Equals(node.Address))
             return $"PublicIP {remote} is this node's own: a left-over lease of this node, or two nodes with one address";
+        if (own.Lease.Key.IPv4.Contains(remote))
+            return $"PublicIP {remote} is inside this node's own subnet {own.Lease.Key.IPv4}: packets to it would stay here";
         return subnet.Contains(remote) ? $"PublicIP {remote} is inside the subnet it should lead to" : null;
     }
 
@@ -242,5 +270,7 @@ public static class DesiredStateBuilder
         public string Key => Tunnelled?.Key ?? Direct!.Key;
 
         public IPNetwork Subnet => Tunnelled?.Subnet ?? Direct!.Subnet;
+
+        public IPAddress Remote => Tunnelled?.Remote ?? Direct!.Remote;
     }
 }

@@ -37,6 +37,8 @@ public sealed class DesiredStateBuilderTests
         { "10.5.1.0-24", Value("192.0.2.1"), "PublicIP 192.0.2.1 is this node's own: a left-over lease of this node, or two nodes with one address" },
         { "10.5.1.0-24", Value("203.0.113.7"), "PublicIP 203.0.113.7 is this node's own: a left-over lease of this node, or two nodes with one address" },
         { "10.5.1.0-24", Value("10.5.1.9"), "PublicIP 10.5.1.9 is inside the subnet it should lead to" },
+        { "10.5.1.0-24", Value("10.5.60.9"), "PublicIP 10.5.60.9 is inside this node's own subnet 10.5.60.0/24: packets to it would stay here" },
+        { "10.5.1.0-24", Value("10.5.9.7"), "PublicIP 10.5.9.7 is inside the subnet of 10.5.9.0-24: packets to it would go into that tunnel" },
         { "10.5.1.0-24", HostGw("198.51.100.7"), "PublicIP 198.51.100.7 is not on the link of eth0 (192.0.2.0/24), and a plain route needs that" },
         { "10.5.1.0-24", Value("192.0.2.7", type: "udp"), "BackendType is \"udp\", not vxlan" },
         { "10.5.1.0-24", """{"PublicIP":"192.0.2.7"}""", "BackendType is \"\", not vxlan" },
@@ -238,6 +240,17 @@ public sealed class DesiredStateBuilderTests
                 "10.5.34.0-23 → the subnet overlaps 10.5.32.0-22",
                 "10.5.8.0-21 → the subnet overlaps 10.5.9.0-24",
             ],
+            state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
+    }
+
+    // Hosts may lie in Network where no subnets are handed out, here below 10.5.1.0: whoever claims a subnet there buries them.
+    [Fact]
+    public void Build_WithASubnetAroundTheAddressOfAnotherNode_LeavesTheSubnetOut()
+    {
+        var state = Build([Own, ("10.5.0.0-24", Value("192.0.2.2", 2)), ("10.5.7.0-24", Value("10.5.0.9", 3)), ("10.5.8.0-24", Value("10.5.200.9", 4))]);
+
+        Assert.Equal(["10.5.7.0-24", "10.5.8.0-24"], state.Overlays[0].Device!.Peers.Select(p => p.Key));
+        Assert.Equal(["10.5.0.0-24 → 10.5.0.0/24 contains 10.5.0.9, the PublicIP of 10.5.7.0-24: packets to that node would go into the tunnel"],
             state.Rejected.Select(r => $"{r.Key} → {r.Value}"));
     }
 

@@ -93,6 +93,7 @@ public sealed class NewcomerTests(NewcomerTests.BareNode shared, ITestOutputHelp
     [InlineData("--public-ip=host", "--public-ip=host", "IPv4 address")]
     [InlineData("--public-ip=127.0.0.1", "--public-ip=127.0.0.1", "no other host reaches it")]
     [InlineData("--iface-regex=[", "--iface-regex", "not a regular expression")]
+    [InlineData("--iface-regex=(?<=eth)0", "--iface-regex=(?<=eth)0", "looks around or refers back")]
     [InlineData("--instance=../x", "--instance=../x", "a-z")]
     [InlineData("--kube-subnet-mgr", "--kube-subnet-mgr", "not supported")]
     public async Task Agent_BadFlag_ExitsWithTwoAndSaysWhat(string flag, string culprit, string remedy)

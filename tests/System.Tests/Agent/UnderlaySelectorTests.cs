@@ -95,6 +95,21 @@ public sealed class UnderlaySelectorTests : IDisposable
         Assert.Equal(expected, Assert.Throws<UnderlayException>(() => Select(flags)).Message);
 
     [Fact]
+    public void Select_WithoutAHit_OffersNoTunnelAndBridgesLast()
+    {
+        _ns.Ip("link add docker0 type bridge");
+        _ns.Ip("address add 192.168.7.1/24 dev docker0");
+        _ns.Ip("link add flannel.1 type vxlan id 1 dev eth0 dstport 8472");
+        _ns.Ip("address add 10.5.1.0/32 dev flannel.1");
+        _ns.AddUnderlay("eth2", "192.168.8.1/24");
+
+        var message = Assert.Throws<UnderlayException>(() => Select("--iface=nope0")).Message;
+
+        Assert.EndsWith("198.51.100.2), eth2 (192.168.8.1), docker0 (192.168.7.1): name one of these", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("flannel", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Select_WithoutADefaultRoute_AsksForAFlag()
     {
         _ns.Ip("route del default");

@@ -118,6 +118,8 @@ public sealed partial class AttachmentTests(ITestOutputHelper output) : LabTest(
         await outward.AttachFilterAsync(node, Overlay.Device, TcxHook.Egress);
         await inward.AttachFilterAsync(node, "eth0", TcxHook.Ingress);
         await node.WaitAgentAsync("no links", () => Task.FromResult(node.Links().Count == 0), cancel: Cancel);
+        // The kernel ends a link that nothing holds any more a little later.
+        await ping.WaitAnswersAsync(50, cancel: Cancel);
         var (seenOut, seenIn) = (outward.Count, inward.Count);
         var (takenOut, takenIn) = (await node.TakenAsync("1 out"), await node.TakenAsync("1 in"));
         await ping.WaitAnswersAsync(300, cancel: Cancel);

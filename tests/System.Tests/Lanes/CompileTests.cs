@@ -39,7 +39,7 @@ public sealed class CompileTests(ITestOutputHelper output) : LabTest(output)
     public async Task Always_WithoutClang_UsesTheObjectBuiltInAndSaysWhy()
     {
         using var agent = new WrappedAgent(launcher: "env PATH=/nonexistent");
-        await ExpectEmbeddedAsync(agent, "clang cannot be run");
+        await ExpectEmbeddedAsync(agent, "clang cannot be run: ENOENT: No such file or directory");
     }
 
     [Fact]

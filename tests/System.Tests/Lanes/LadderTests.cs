@@ -155,6 +155,27 @@ public sealed class LadderTests(ITestOutputHelper output) : LabTest(output)
     }
 
     [Fact]
+    public async Task Helper_RefusedForEveryPacket_IsSaidAndTheDriverCarries()
+    {
+        // As on a kernel before 5.13, where the first of the two flags was not known yet.
+        using var sources = new LaneSources("encap.h", "BPF_ADJ_ROOM_MAC, ENCAP_FLAGS", "BPF_ADJ_ROOM_MAC, 1 << 30 | ENCAP_FLAGS");
+        var lab = await UpAsync(TwoNodes with { AgentFlags = [$"--bpf-object-dir={sources.Folder}"] });
+        await lab.StartAllAsync(cancel: Cancel);
+        var node = lab.Node(1);
+        await node.WaitDatapathAsync("bpf");
+        Assert.Null(await node.ProblemAsync("bpf-lane-futile"));
+
+        await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
+
+        var status = await AgentSocket.WaitAsync(node, "the lane's problem", s => AgentSocket.Problems(s).Contains("bpf-lane-futile"), TimeSpan.FromSeconds(30));
+        Assert.Equal("warning", (string?)status["health"]);
+        var words = await node.ProblemAsync("bpf-lane-futile");
+        Output.WriteLine(words ?? "");
+        Assert.Contains("lane 1 out, ", words, StringComparison.Ordinal);
+        Assert.DoesNotContain("1 in", words, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Guard_MapOfNodesTooSmall_RefusesNoPeer()
     {
         using var sources = new LaneSources("types.h", "#define MAX_VTEPS     16384", "#define MAX_VTEPS 1");

@@ -80,7 +80,7 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         {
             if (Volatile.Read(ref _program) is not { } program)
                 return DatapathUsage.None;
-            return new(LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed, _early), LaneCounts.ReadPeers(program), Containers);
+            return new(Lanes(program), LaneCounts.ReadPeers(program), Containers);
         }
         catch (Exception e) when (e is ObjectDisposedException or NativeException)
         {
@@ -261,6 +261,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
         _retryAt = time.GetUtcNow() + (why.IsLasting ? LastingRetry : Retry);
     }
 
+    private IReadOnlyList<LaneStatus> Lanes(LaneProgram program) => LaneCounts.Read(program, Volatile.Read(ref _tunnelInOff), _shortcut.Closed, _early);
+
     private List<Problem> Problems()
     {
         var problems = new List<Problem>();
@@ -278,6 +280,13 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
             var full = string.Join("; ", _full.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Map} is full with {f.Capacity} entries, {f.LeftOut} are left out")));
             problems.Add(new Problem(ProblemSeverity.Warning, "bpf-map-full", $"the cluster is too large for the maps of the eBPF lanes: {full}",
                 "nothing breaks: the kernel's driver carries what is left out, and while nodes are left out the guard only counts; --datapath=kernel uses the driver for all"));
+        }
+
+        if (_program is { } program && LaneCounts.Futile(Lanes(program)).ToList() is { Count: > 0 } futile)
+        {
+            var lanes = string.Join("; ", futile.Select(f => string.Create(CultureInfo.InvariantCulture, $"lane {f.Lane}, {f.Packets} packets")));
+            problems.Add(new Problem(ProblemSeverity.Warning, "bpf-lane-futile", $"the kernel refuses a BPF helper for every packet, so a lane that is on carries none: {lanes}",
+                "nothing breaks, the next lane or the kernel's driver carries them; report this with the output of uname -r; --datapath=kernel saves the attempt"));
         }
 
         if (_objects.Setbacks is { Count: > 0 } setbacks)

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
+using Accelerated.Interop;
 
 namespace Accelerated.Agent.Datapath.Lanes;
 
@@ -112,7 +113,7 @@ internal sealed class LaneCompiler(string directory)
         }
         catch (Win32Exception e)
         {
-            throw new LaneCompileException($"{Clang} cannot be run: {e.Message}", e);
+            throw new LaneCompileException($"{Clang} cannot be run: {ErrnoNames.Describe(e.NativeErrorCode)}", e);
         }
     }
 

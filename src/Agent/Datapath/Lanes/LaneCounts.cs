@@ -36,6 +36,14 @@ internal static class LaneCounts
         return result;
     }
 
+    /// <summary>The lanes among <paramref name="read"/> that are on and carry nothing, because the kernel refuses a helper for each packet. Not lane 3, which then still guards.</summary>
+    public static IEnumerable<(string Lane, ulong Packets)> Futile(IEnumerable<LaneStatus> read) =>
+        from lane in read
+        where lane is { Off: null, Taken: 0 } && lane.Lane != Lanes[^1].Name
+        let packets = lane.Passed.GetValueOrDefault("helper_failed")
+        where packets > 0
+        select (lane.Lane, packets);
+
     /// <summary>One entry a node that the guard knows.</summary>
     public static Dictionary<IPAddress, PeerTraffic> ReadPeers(LaneProgram program)
     {
