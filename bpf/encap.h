@@ -211,9 +211,10 @@ static __always_inline struct iphdr *take_inner(struct cursor *cursor, const str
 }
 
 /* The node an address is at, NULL (and counted) when no tunnel leads there. */
-static __always_inline struct subnet_value *find_tunnel(__be32 address, struct lane_counters *count)
+static __always_inline struct subnet_value *find_tunnel(const struct config_value *config,
+							__be32 address, struct lane_counters *count)
 {
-	struct subnet_value *subnet = find_subnet(address);
+	struct subnet_value *subnet = find_subnet(config, address);
 
 	if (!subnet) {
 		tally(&count->passed_no_subnet);
@@ -244,7 +245,7 @@ static __always_inline int lane_1_out(struct __sk_buff *skb, const struct config
 	inner = take_inner(&cursor, skb, count);
 	if (!inner)
 		return TC_ACT_UNSPEC;
-	found = find_tunnel(inner->daddr, count);
+	found = find_tunnel(config, inner->daddr, count);
 	if (!found)
 		return TC_ACT_UNSPEC;
 	subnet = *found;

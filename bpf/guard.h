@@ -104,7 +104,7 @@ static __always_inline bool guard_refuses(const struct config_value *config,
 				      &count->refused_inner_vlan);
 	}
 	if (packet->inner_is_ipv4)
-		sender->subnet = find_subnet(packet->inner->saddr);
+		sender->subnet = find_subnet(config, packet->inner->saddr);
 	if (config->guard == GUARD_OFF || !sender->subnet || is_node_of_source(sender) ||
 	    (sender->subnet->transport != TRANSPORT_LOCAL && is_allowed(sender->address)))
 		return false;

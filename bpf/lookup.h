@@ -29,10 +29,19 @@ static __always_inline void tally(__u64 *counter)
 	(*counter)++;
 }
 
-static __always_inline struct subnet_value *find_subnet(__be32 address)
+/* The subnet around an address: in its slot, else the longest prefix. */
+static __always_inline struct subnet_value *find_subnet(const struct config_value *config,
+							__be32 address)
 {
+	__u32 slot = (bpf_ntohl(address) - config->slots_begin) >> (config->slot_shift & 31);
 	struct subnet_key key = {.prefix_length = 128};
+	struct subnet_value *subnet;
 
+	if (slot < config->slots) {
+		subnet = bpf_map_lookup_elem(&subnet_slots, &slot);
+		if (subnet && subnet->transport != TRANSPORT_NONE)
+			return subnet;
+	}
 	map_ipv4(key.address, address);
 	return bpf_map_lookup_elem(&subnets, &key);
 }

@@ -12,6 +12,15 @@ struct {
 	__type(value, struct subnet_value);
 } subnets SEC(".maps");
 
+/* The same, for those that are cut as the config says: an array, whose cost does not grow with the
+ * cluster. An entry without transport is none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, struct subnet_value);
+} subnet_slots SEC(".maps");
+
 /* The nodes we know, and what went to and came from each. Absent here is unknown to the guard. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

@@ -238,7 +238,7 @@ static __always_inline int lane_2_out(struct __sk_buff *skb, const struct config
 	/* What opens or ends a connection has been told apart before anything is looked up. */
 	if (!take_flow(&cursor, inner, &flow, count))
 		return TC_ACT_UNSPEC;
-	found = find_tunnel(inner->daddr, count);
+	found = find_tunnel(config, inner->daddr, count);
 	if (!found)
 		return TC_ACT_UNSPEC;
 	/* The bridge would see what is not addressed to it, and rp_filter who lies about itself. */

@@ -96,6 +96,12 @@ struct config_value {
 	__u8 underlay_mac[6];
 	__u16 reserved2;
 	__u32 cookie[2]; /* of struct arrival; zero: lane 3 decapsulates nothing */
+	/* How the network is cut: subnet_slots[i] is of the 2^slot_shift addresses from slots_begin
+	 * + (i << slot_shift) on, for each i below `slots`; 0 while the slots are written anew. */
+	__u32 slots_begin;
+	__u32 slots;
+	__u8 slot_shift;
+	__u8 reserved3[3];
 };
 
 /*
@@ -208,6 +214,7 @@ struct allow_value {
 };
 
 #define MAX_SUBNETS   16384
+#define MAX_SLOTS     65536
 #define MAX_VTEPS     16384
 #define MAX_ENDPOINTS 4096
 #define MAX_ALLOWED   1024
@@ -217,7 +224,7 @@ _Static_assert(sizeof(struct subnet_key) == 20, "subnet_key has no hidden paddin
 _Static_assert(sizeof(struct subnet_value) == 24, "subnet_value has no hidden padding");
 _Static_assert(sizeof(struct vtep_key) == 16, "vtep_key has no hidden padding");
 _Static_assert(sizeof(struct vtep_value) == 32, "vtep_value has no hidden padding");
-_Static_assert(sizeof(struct config_value) == 60, "config_value has no hidden padding");
+_Static_assert(sizeof(struct config_value) == 72, "config_value has no hidden padding");
 _Static_assert(sizeof(struct arrival) == 12, "metadata comes in words, 32 bytes at most");
 _Static_assert(sizeof(struct endpoint_value) == 40, "endpoint_value has no hidden padding");
 _Static_assert(sizeof(struct shortcut_value) == 40, "shortcut_value has no hidden padding");

@@ -83,14 +83,15 @@ public sealed unsafe partial class BpfMap
     }
 
     /// <summary>All entries of a map with one value for all CPUs. While others write, one may be missing or come twice.</summary>
-    public List<KeyValuePair<TKey, TValue>> ReadAll<TKey, TValue>()
+    /// <param name="most">As many at most: of an array the first ones.</param>
+    public List<KeyValuePair<TKey, TValue>> ReadAll<TKey, TValue>(int most = int.MaxValue)
         where TKey : unmanaged
         where TValue : unmanaged
     {
         Expect(Unsafe.SizeOf<TValue>(), ValueSize, nameof(TValue));
         return IsPerCpu
             ? throw new InvalidOperationException($"map {Name} has a value for each CPU")
-            : ReadEntries<TKey, TValue>(entry => MemoryMarshal.Read<TValue>(entry));
+            : ReadEntries<TKey, TValue>(entry => MemoryMarshal.Read<TValue>(entry), Math.Min(most, MaxEntries));
     }
 
     /// <summary>All entries of a per-CPU map, with the values of all possible CPUs. While others write, one may be missing or come twice.</summary>
@@ -100,23 +101,23 @@ public sealed unsafe partial class BpfMap
     {
         Expect(Unsafe.SizeOf<TValue>(), ValueSize, nameof(TValue));
         return IsPerCpu
-            ? ReadEntries<TKey, TValue[]>(Split<TValue>)
+            ? ReadEntries<TKey, TValue[]>(Split<TValue>, MaxEntries)
             : throw new InvalidOperationException($"map {Name} has one value for all CPUs");
     }
 
     private delegate T Decoder<T>(ReadOnlySpan<byte> entry);
 
-    private List<KeyValuePair<TKey, T>> ReadEntries<TKey, T>(Decoder<T> decode)
+    private List<KeyValuePair<TKey, T>> ReadEntries<TKey, T>(Decoder<T> decode, int most)
         where TKey : unmanaged
     {
         Expect(Unsafe.SizeOf<TKey>(), KeySize, nameof(TKey));
         var all = new List<KeyValuePair<TKey, T>>();
-        if (_takesBatches && TryReadBatches(all, decode))
+        if (_takesBatches && TryReadBatches(all, decode, most))
             return all;
 
         all.Clear();
         var entry = new byte[EntrySize];
-        foreach (var key in Keys<TKey>())
+        foreach (var key in Keys<TKey>().Take(most))
         {
             if (TryLookup(Bytes(key), entry))
                 all.Add(new(key, decode(entry)));
@@ -125,11 +126,11 @@ public sealed unsafe partial class BpfMap
         return all;
     }
 
-    private bool TryReadBatches<TKey, T>(List<KeyValuePair<TKey, T>> all, Decoder<T> decode)
+    private bool TryReadBatches<TKey, T>(List<KeyValuePair<TKey, T>> all, Decoder<T> decode, int most)
         where TKey : unmanaged
     {
         // A hash is read by whole buckets: the room has to hold the fullest of them, and grows if it does not.
-        var room = Math.Min(BatchLength, MaxEntries);
+        var room = Math.Min(BatchLength, most);
         var keys = new TKey[room];
         var entries = new byte[checked(room * EntrySize)];
 
@@ -155,9 +156,9 @@ public sealed unsafe partial class BpfMap
 
             if (result != -Errno.ENOENT) // The end, with the last entries.
                 BpfDescriptor.Check(result, $"read map {Name}");
-            for (var i = 0; i < Math.Min(count, (uint)room); i++)
+            for (var i = 0; i < Math.Min(count, (uint)room) && all.Count < most; i++)
                 all.Add(new(keys[i], decode(entries.AsSpan(i * EntrySize, EntrySize))));
-            if (result == -Errno.ENOENT)
+            if (result == -Errno.ENOENT || all.Count == most)
                 return true;
             first = false;
         }

@@ -88,6 +88,7 @@ public sealed partial class LayoutTests
         var expected = new[]
         {
             ("subnets", BpfMapType.LpmTrie, SizeOf(typeof(SubnetKey)), SizeOf(typeof(SubnetValue)), 16384),
+            ("subnet_slots", BpfMapType.Array, sizeof(uint), SizeOf(typeof(SubnetValue)), 65536),
             ("vteps", BpfMapType.PerCpuHash, SizeOf(typeof(VtepKey)), SizeOf(typeof(VtepValue)), 16384),
             ("lane_stats", BpfMapType.PerCpuArray, sizeof(uint), SizeOf(typeof(LaneCounters)), Enum.GetValues<OverlayLane>().Length),
             ("config", BpfMapType.Array, sizeof(uint), SizeOf(typeof(ConfigValue)), 1),

@@ -27,6 +27,7 @@ internal class OverlayRig : IDisposable
     private readonly int _interface;
     private readonly BpfProgram _egress;
     private readonly BpfMap _subnets;
+    private readonly BpfMap _slots;
     private readonly BpfMap _vteps;
     private readonly BpfMap _stats;
     private readonly BpfMap _config;
@@ -46,6 +47,7 @@ internal class OverlayRig : IDisposable
         _egress = Loaded.Program(egress);
         Ingress = Loaded.Program(ingress);
         _subnets = Loaded.Map("subnets");
+        _slots = Loaded.Map("subnet_slots");
         _vteps = Loaded.Map("vteps");
         _stats = Loaded.Map("lane_stats");
         _config = Loaded.Map("config");
@@ -84,16 +86,21 @@ internal class OverlayRig : IDisposable
         _config.Update(0u, Config);
     }
 
-    public void SetSubnet(Node node, OverlayTransport transport) =>
-        _subnets.Update(
-            SubnetKey.From(node.Subnet),
-            new SubnetValue { Vtep = OverlayAddress.From(node.Underlay), VtepMac = OverlayMac.From(node.OverlayMac), Transport = transport });
+    public void SetSubnet(Node node, OverlayTransport transport) => _subnets.Update(SubnetKey.From(node.Subnet), Value(node, transport));
+
+    public void RemoveSubnet(Node node) => Assert.True(_subnets.Delete(SubnetKey.From(node.Subnet)));
+
+    /// <summary>A slot says that it is a node's.</summary>
+    public void SetSlot(uint slot, Node node, OverlayTransport transport) => _slots.Update(slot, Value(node, transport));
 
     public void AddVtep(IPAddress address) => Assert.True(_vteps.TryAdd(VtepKey.From(address), default(VtepValue)));
 
     public void Allow(string network) => _allowed.Update(SubnetKey.From(IPNetwork.Parse(network)), default(AllowValue));
 
     public void RemoveVtep(Node node) => Assert.True(_vteps.Delete(VtepKey.From(node.Underlay)));
+
+    private static SubnetValue Value(Node node, OverlayTransport transport) =>
+        new() { Vtep = OverlayAddress.From(node.Underlay), VtepMac = OverlayMac.From(node.OverlayMac), Transport = transport };
 
     /// <summary>The next refusal is shown, also if it comes in the same jiffy as the last one.</summary>
     public void ForgetLastRefusal()
@@ -161,7 +168,7 @@ internal class OverlayRig : IDisposable
 
     public virtual void Dispose()
     {
-        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _vteps, _stats, _config, _allowed, Loaded])
+        foreach (var one in (IDisposable[])[_egress, Ingress, _subnets, _slots, _vteps, _stats, _config, _allowed, Loaded])
             one.Dispose();
         GC.SuppressFinalize(this);
     }

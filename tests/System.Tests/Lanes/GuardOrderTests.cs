@@ -31,6 +31,7 @@ public sealed class GuardOrderTests(ITestOutputHelper output) : LabTest(output)
         await node.WaitDatapathAsync("bpf");
         using var vteps = BpfMap.OpenPinned($"{node.Pins()}/vteps")!;
         using var subnets = BpfMap.OpenPinned($"{node.Pins()}/subnets")!;
+        using var slots = BpfMap.OpenPinned($"{node.Pins()}/subnet_slots")!;
         var unknown = new ConcurrentQueue<string>();
         var routes = 0;
         using var monitor = NetworkNamespace.Invoke($"{LabLayout.NamespaceDirectory}/{node.Namespace}", () => RouteMonitor.Start(happened =>
@@ -43,6 +44,9 @@ public sealed class GuardOrderTests(ITestOutputHelper output) : LabTest(output)
                 unknown.Enqueue($"{remote} is not in the map of VTEPs when the route to {subnet} comes");
             if (!subnets.TryLookup(SubnetKey.From(subnet), out SubnetValue value) || !value.Vtep.ToIPAddress().Equals(remote))
                 unknown.Enqueue($"{subnet} is not in the map of subnets when the route to it comes");
+            // Found before the map of subnets, unless it is empty.
+            if (slots.TryLookup((uint)subnet.BaseAddress.GetAddressBytes()[2], out SubnetValue first) && first.Transport != OverlayTransport.None && !first.Vtep.ToIPAddress().Equals(remote))
+                unknown.Enqueue($"the slot of {subnet} is another's when the route to it comes");
         }));
 
         if (joinsWhileTheAgentIsAway)

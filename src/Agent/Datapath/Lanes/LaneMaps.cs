@@ -24,7 +24,10 @@ internal static class LaneMaps
     public static IReadOnlyList<string> Admit(LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, GuardSpec guard)
     {
         var changes = new List<string>();
-        PutPeers(program, Wanted(device, direct), guard, changes, []);
+        var (_, subnets) = PutPeers(program, Wanted(device, direct), guard, changes, []);
+        var layout = SlotLayout.Of(device, program.Slots.Capacity);
+        if (program.Config.TryLookup(0u, out ConfigValue config) && SlotLayout.Of(config) == layout)
+            program.Slots.Apply(layout, subnets, changes);
         return changes;
     }
 
@@ -52,8 +55,17 @@ internal static class LaneMaps
         // With a full map an unknown sender may be a peer that found no room: only count.
         var mode = leftOut.ContainsKey(program.Vteps) && guard.Mode != OverlayGuard.Off ? OverlayGuard.Observe : guard.Mode;
         var isThere = program.Config.TryLookup(0u, out ConfigValue current);
+        var layout = SlotLayout.Of(device, program.Slots.Capacity);
+        if (isThere && SlotLayout.Of(current) != layout)
+        {
+            // Nobody looks into slots that are written anew.
+            current = current with { SlotsBegin = layout.Begin, SlotShift = layout.Shift, Slots = 0 };
+            program.Config.Update(0u, current);
+        }
+
+        program.Slots.Apply(layout, mayPrune ? subnets.Where(s => wanted.ContainsKey(s.Key)) : subnets, changes);
         // The same for as long as the map lives: packets that lane 3 has decapsulated may be on their way.
-        var config = Config(device, deviceIndex, mode, inbound, isThere && !current.Cookie.IsZero ? current.Cookie : OverlayCookie.Draw());
+        var config = Config(device, deviceIndex, mode, inbound, isThere && !current.Cookie.IsZero ? current.Cookie : OverlayCookie.Draw(), layout);
         if (!isThere || !Same(current, config))
         {
             program.Config.Update(0u, config);
@@ -87,7 +99,7 @@ internal static class LaneMaps
         return wanted;
     }
 
-    /// <summary>Adds nodes, then what leads to them; returns what was in the maps before.</summary>
+    /// <summary>Adds nodes, then what leads to them; returns the nodes there were before, and the subnets there are then.</summary>
     private static (HashSet<IPAddress> Vteps, Dictionary<IPNetwork, SubnetValue> Subnets) PutPeers(
         LaneProgram program, Dictionary<IPNetwork, SubnetValue> wanted, GuardSpec guard, List<string> changes, Dictionary<BpfMap, int> leftOut)
     {
@@ -106,6 +118,7 @@ internal static class LaneMaps
                 continue;
             if (!Fits(program.Subnets, leftOut, () => Set(program.Subnets, SubnetKey.From(subnet), value, isThere)))
                 continue;
+            subnets[subnet] = value;
             changes.Add($"set {subnet} to {value.Vtep} {value.VtepMac} ({value.Transport}) in the map of subnets");
         }
 
@@ -144,7 +157,7 @@ internal static class LaneMaps
     private static SubnetValue Value(IPAddress vtep, Interop.MacAddress mac, OverlayTransport transport) =>
         new() { Vtep = OverlayAddress.From(vtep), VtepMac = OverlayMac.From(mac), Transport = transport };
 
-    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, InboundOptions inbound, OverlayCookie cookie)
+    private static ConfigValue Config(OverlayDevice device, int deviceIndex, OverlayGuard guard, InboundOptions inbound, OverlayCookie cookie, SlotLayout layout)
     {
         var (low, high) = SourcePorts();
         return new ConfigValue
@@ -162,6 +175,9 @@ internal static class LaneMaps
             EarlyIn = inbound.EarlyIn,
             UnderlayMac = inbound.UnderlayMac is { } mac ? OverlayMac.From(mac) : default,
             Cookie = cookie,
+            SlotsBegin = layout.Begin,
+            Slots = layout.Count,
+            SlotShift = layout.Shift,
         };
     }
 

@@ -13,10 +13,10 @@ internal sealed class LaneProgram : IDisposable
     /// Version of the maps' layout, and part of the pin path: an agent never reads another layout's maps. Programs may change freely within
     /// one version.
     /// </summary>
-    private const string Schema = "4";
+    private const string Schema = "5";
 
     /// <summary>The maps that all objects share.</summary>
-    public static readonly IReadOnlyList<string> MapNames = ["subnets", "vteps", "lane_stats", "config", "guard_allow", "refusals", "refusal_turn"];
+    public static readonly IReadOnlyList<string> MapNames = ["subnets", "subnet_slots", "vteps", "lane_stats", "config", "guard_allow", "refusals", "refusal_turn"];
 
     private const string ObjectName = "overlay";
 
@@ -27,6 +27,7 @@ internal sealed class LaneProgram : IDisposable
         _object = loaded;
         Directory = directory;
         Subnets = loaded.Map("subnets");
+        Slots = new(loaded.Map("subnet_slots"));
         Vteps = loaded.Map("vteps");
         LaneStats = loaded.Map("lane_stats");
         Config = loaded.Map("config");
@@ -41,6 +42,9 @@ internal sealed class LaneProgram : IDisposable
 
     /// <summary>Overlay prefix → node.</summary>
     public BpfMap Subnets { get; }
+
+    /// <summary>The same, by place in the network.</summary>
+    public SubnetSlots Slots { get; }
 
     /// <summary>Known nodes and their counters.</summary>
     public BpfMap Vteps { get; }
@@ -91,7 +95,7 @@ internal sealed class LaneProgram : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var part in (IDisposable[])[Subnets, Vteps, LaneStats, Config, GuardAllow, Refusals, OverlayOut, UnderlayIn, _object])
+        foreach (var part in (IDisposable[])[Subnets, Slots, Vteps, LaneStats, Config, GuardAllow, Refusals, OverlayOut, UnderlayIn, _object])
             part.Dispose();
     }
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Accelerated.Interop.Libbpf.Overlay;
 
 /// <summary>The one entry of the config map, under key 0 (struct config_value of bpf/types.h). With a VNI of 0 the programs pass everything on.</summary>
-[StructLayout(LayoutKind.Explicit, Size = 60)]
+[StructLayout(LayoutKind.Explicit, Size = 72)]
 public struct ConfigValue
 {
     /// <summary>The vxlan device.</summary>
@@ -65,4 +65,20 @@ public struct ConfigValue
     /// <summary>What the programs at TC know lane 3's work by; zero: it decapsulates nothing.</summary>
     [FieldOffset(52)]
     public OverlayCookie Cookie;
+
+    /// <summary>The IPv4 address, in host byte order, that the first slot begins with.</summary>
+    [FieldOffset(60)]
+    public uint SlotsBegin;
+
+    /// <summary>How many slots are in use; 0: none, the programs look into the map of subnets alone.</summary>
+    [FieldOffset(64)]
+    public uint Slots;
+
+    /// <summary>A slot is of 2^this addresses.</summary>
+    [FieldOffset(68)]
+    public byte SlotShift;
+
+    /// <summary>Zero.</summary>
+    [FieldOffset(69)]
+    public OverlayPadding Reserved3;
 }
