@@ -1,7 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
-using System.Text.Json.Nodes;
-using System.Xml.Linq;
 using Accelerated.Bench;
 using Accelerated.Lab;
 using Accelerated.System.Tests.Lab;
@@ -9,6 +6,7 @@ using Accelerated.System.Tests.Lab;
 namespace Accelerated.System.Tests.Bench;
 
 /// <summary>The benchmark measures what it says, judges by the median, and refuses figures of another arm.</summary>
+[Collection(BenchRun.OneAtATime)]
 public sealed class BenchTests(ITestOutputHelper output) : LabTest(output)
 {
     private static readonly Case Stream = Case.All[0];
@@ -17,24 +15,15 @@ public sealed class BenchTests(ITestOutputHelper output) : LabTest(output)
     [Fact]
     public async Task Datapath_OneShortRound_WritesFiguresAndPicture()
     {
-        using var folder = new Folder();
-        var bench = typeof(Arm).Assembly.Location;
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [
-            bench, "datapath", "--lab", NewLabName(), "--rounds", "1", "--arms", "bare,host-gw,kernel", "--workloads", "rr,service", "--output", folder.Path])
-        { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var said = process.StandardOutput.ReadToEndAsync(Cancel);
-        var complained = await process.StandardError.ReadToEndAsync(Cancel);
-        await process.WaitForExitAsync(Cancel);
-        Output.WriteLine(await said + complained);
+        using var run = await BenchRun.OfAsync(Output, "datapath", "--lab", NewLabName(), "--rounds", "1", "--arms", "bare,host-gw,kernel", "--workloads", "rr,service");
 
-        Assert.Equal(0, process.ExitCode);
-        var report = JsonNode.Parse(await File.ReadAllTextAsync($"{folder.Path}/datapath.json", Cancel))!;
+        var report = run.Figures;
         Assert.Equal("veth", (string?)report["label"]);
         // Hosts have no service among themselves: five figures of six.
         Assert.Equal(5, report["samples"]!.AsArray().Count);
         Assert.All(report["rows"]!.AsArray(), row => Assert.InRange((double)row!["value"]!["median"]!, 0.01, 1e6));
         Assert.All(report["verdicts"]!.AsArray(), verdict => Assert.NotNull(verdict!["skipped"]));
-        Assert.Equal("svg", XDocument.Load($"{folder.Path}/datapath.svg").Root!.Name.LocalName);
+        Assert.Equal("svg", run.Picture.Root!.Name.LocalName);
     }
 
     [Fact]
@@ -90,11 +79,4 @@ public sealed class BenchTests(ITestOutputHelper output) : LabTest(output)
 
     private static IEnumerable<Sample> Samples(string arm, double[] values) =>
         values.Select((value, i) => new Sample(i + 1, arm, Stream.Id, value, 1, Nothing));
-
-    private sealed class Folder : IDisposable
-    {
-        public string Path { get; } = Directory.CreateTempSubdirectory("accelerated-bench-").FullName;
-
-        public void Dispose() => Directory.Delete(Path, recursive: true);
-    }
 }

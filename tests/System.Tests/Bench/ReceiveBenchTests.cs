@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Net;
-using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Accelerated.Bench;
 using Accelerated.Bench.Receive;
@@ -10,6 +8,7 @@ using Accelerated.System.Tests.Lab;
 namespace Accelerated.System.Tests.Bench;
 
 /// <summary>The benchmark of the receiving side sends what it says, and judges by the median.</summary>
+[Collection(BenchRun.OneAtATime)]
 public sealed class ReceiveBenchTests(ITestOutputHelper output) : LabTest(output)
 {
     private static readonly DateTimeOffset Day = new(2026, 11, 22, 0, 0, 0, TimeSpan.Zero);
@@ -18,30 +17,14 @@ public sealed class ReceiveBenchTests(ITestOutputHelper output) : LabTest(output
     [Fact]
     public async Task Receive_WithoutAGuard_DeliversTheFloodAndWritesFiguresAndPicture()
     {
-        var folder = Directory.CreateTempSubdirectory("accelerated-receive-");
-        try
-        {
-            var bench = typeof(ReceiveBench).Assembly.Location;
-            using var process = Process.Start(new ProcessStartInfo("dotnet", [
-                bench, "receive", "--lab", NewLabName(), "--rounds", "1", "--steps", "2", "--arms", "none", "--force", "1", "--output", folder.FullName])
-            { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            var said = process.StandardOutput.ReadToEndAsync(Cancel);
-            var complained = await process.StandardError.ReadToEndAsync(Cancel);
-            await process.WaitForExitAsync(Cancel);
-            Output.WriteLine(await said + complained);
+        using var run = await BenchRun.OfAsync(Output, "receive", "--lab", NewLabName(), "--rounds", "1", "--steps", "2", "--arms", "none", "--force", "1");
 
-            Assert.Equal(0, process.ExitCode);
-            var samples = JsonNode.Parse(await File.ReadAllTextAsync($"{folder.FullName}/receive.json", Cancel))!["samples"]!.AsArray();
-            Assert.Equal(2, samples.Count);
-            Assert.All(samples, s => Assert.InRange((double)s!["flow"]!, 1, (double)s["sentLegitimate"]!));
-            Assert.Equal(0, (double)samples[0]!["forged"]!);
-            Assert.InRange((double)samples[1]!["forged"]!, 1, (double)samples[1]!["sentForged"]!);
-            Assert.Equal("svg", XDocument.Load($"{folder.FullName}/receive.svg").Root!.Name.LocalName);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        var samples = run.Figures["samples"]!.AsArray();
+        Assert.Equal(2, samples.Count);
+        Assert.All(samples, s => Assert.InRange((double)s!["flow"]!, 1, (double)s["sentLegitimate"]!));
+        Assert.Equal(0, (double)samples[0]!["forged"]!);
+        Assert.InRange((double)samples[1]!["forged"]!, 1, (double)samples[1]!["sentForged"]!);
+        Assert.Equal("svg", run.Picture.Root!.Name.LocalName);
     }
 
     [Theory]
