@@ -166,8 +166,7 @@ verifier() {
     results "$work/verifier.log"
 }
 
-# Two nodes on one wire. Mergeable buffers, which QEMU's cards have unless told otherwise, leave no room for what lane 3 puts before a packet: node 1 has
-# them and shows what becomes of it, node 2 has not.
+# Two nodes on one wire. Node 1's card has mergeable buffers, which QEMU's cards have unless told otherwise, node 2's has not: lane 3 is shown on both.
 pair() {
     local wire=$work/wire end=$((SECONDS + 10)) card=virtio-net-pci,netdev=wire,romfile=
     rm -f "$wire"

@@ -11,7 +11,7 @@ namespace Accelerated.System.Tests.Lanes;
 public sealed class SubnetSlotsTests(ITestOutputHelper output) : LabTest(output)
 {
     private static readonly LabSpec OneNode = new() { Nodes = 1, PodsPerNode = 0, Datapath = LabSpec.BpfDatapath, AgentFlags = ["--reconcile-interval=1s"] };
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task Slots_WhilePeersComeChangeAndGo_AreTheMapOfSubnets()

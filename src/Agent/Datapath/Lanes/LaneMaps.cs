@@ -24,10 +24,11 @@ internal static class LaneMaps
     public static IReadOnlyList<string> Admit(LaneProgram program, OverlayDevice device, ImmutableArray<DirectPeer> direct, GuardSpec guard)
     {
         var changes = new List<string>();
-        var (_, subnets) = PutPeers(program, Wanted(device, direct), guard, changes, []);
+        var wanted = Wanted(device, direct);
+        var (_, subnets) = PutPeers(program, wanted, guard, changes, []);
         var layout = SlotLayout.Of(device, program.Slots.Capacity);
         if (program.Config.TryLookup(0u, out ConfigValue config) && SlotLayout.Of(config) == layout)
-            program.Slots.Apply(layout, subnets, changes);
+            program.Slots.Apply(layout, subnets.Where(s => wanted.ContainsKey(s.Key)), changes);
         return changes;
     }
 
@@ -63,7 +64,7 @@ internal static class LaneMaps
             program.Config.Update(0u, current);
         }
 
-        program.Slots.Apply(layout, mayPrune ? subnets.Where(s => wanted.ContainsKey(s.Key)) : subnets, changes);
+        program.Slots.Apply(layout, subnets.Where(s => wanted.ContainsKey(s.Key)), changes);
         // The same for as long as the map lives: packets that lane 3 has decapsulated may be on their way.
         var config = Config(device, deviceIndex, mode, inbound, isThere && !current.Cookie.IsZero ? current.Cookie : OverlayCookie.Draw(), layout);
         if (!isThere || !Same(current, config))

@@ -25,7 +25,7 @@ internal sealed class SubnetSlots(BpfMap map) : IDisposable
 
     /// <summary>Makes the slots hold these subnets and nothing else.</summary>
     /// <param name="layout">How the network is cut.</param>
-    /// <param name="subnets">Subnets that do not overlap, and where they are.</param>
+    /// <param name="subnets">Subnets that do not overlap, and where they are; what else the map has, for not being sure that it is gone, it alone has.</param>
     /// <param name="changes">Takes what somebody else had changed.</param>
     public void Apply(SlotLayout layout, IEnumerable<KeyValuePair<IPNetwork, SubnetValue>> subnets, List<string> changes)
     {
