@@ -1,4 +1,3 @@
-using System.Numerics;
 using Accelerated.Interop;
 
 namespace Accelerated.Agent.Node;
@@ -20,22 +19,18 @@ public sealed class IdleMemory(TimeProvider time)
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellation)
     {
-        var (given, seen, calm) = (0L, 0L, 0u);
+        var (given, seen) = (0L, 0L);
         for (; ; )
         {
             await Task.Delay(Interval, time, cancellation).ConfigureAwait(false);
             var allocated = GC.GetTotalAllocatedBytes();
-            calm = allocated - seen < Calm ? calm + 1 : 0;
+            var isCalm = allocated - seen < Calm;
             seen = allocated;
-            if (calm > 0 && allocated - given >= WorthIt)
-            {
-                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-                (given, calm) = (allocated, 1);
-            }
-
-            // Again and again, ever more rarely: the runtime compiles what runs often when the work is over, and what that took is free after it.
-            if (BitOperations.IsPow2(calm))
-                NativeHeap.Trim();
+            if (!isCalm || allocated - given < WorthIt)
+                continue;
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            NativeHeap.Trim();
+            given = allocated;
         }
     }
 }
