@@ -192,8 +192,7 @@ public static class DesiredStateBuilder
         var dropped = new HashSet<Candidate>(ReferenceEqualityComparer.Instance);
         foreach (var host in candidates.Where(c => plan.Network.Contains(c.Remote)))
         {
-            var address = IPMath.ToNumber(host.Remote);
-            if (candidates.Find(c => c.First <= address && address <= c.Last) is not { } around)
+            if (Around(candidates, IPMath.ToNumber(host.Remote)) is not { } around)
                 continue;
             var isHostAtFault = plan.AllocatesInside(new IPNetwork(host.Remote, 32));
             dropped.Add(isHostAtFault ? host : around);
@@ -203,6 +202,22 @@ public static class DesiredStateBuilder
         }
 
         return dropped.Count == 0 ? candidates : [.. candidates.Where(c => !dropped.Contains(c))];
+    }
+
+    /// <summary>The one whose subnet has an address. By halves: a network may have all its hosts inside, and thousands of them.</summary>
+    private static Candidate? Around(List<Candidate> candidates, UInt128 address)
+    {
+        var (low, high) = (0, candidates.Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (candidates[middle].Last < address)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low < candidates.Count && candidates[low].First <= address ? candidates[low] : null;
     }
 
     private static bool IsHostGw(BackendConfig backend, OwnSubnet own) =>
