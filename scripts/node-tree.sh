@@ -5,13 +5,25 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=artifacts/tools/node
 recipe=$(sha256sum <"${BASH_SOURCE[0]}" | cut -d ' ' -f 1)
-if [[ -e $folder/recipe && $(<"$folder/recipe") == "$recipe" ]]; then exit 0; fi
+is_made() { [[ -e $folder/recipe && $(<"$folder/recipe") == "$recipe" ]]; }
+if is_made; then exit 0; fi
 [[ ${1:-} != --check ]] || exit 1
+# In a mount namespace of its own: what debootstrap mounts in the tree goes with the last process, however that ends. A /proc that is left there is
+# one that somebody's next rm -rf walks into.
+if [[ ${1:-} != --apart ]]; then exec unshare --mount --propagation private scripts/node-tree.sh --apart; fi
 
-echo "deps: making a small Debian for the machines of the systemd tests in $folder/tree"
 mkdir -p "$folder"
+exec 4>"$folder/lock"
+flock 4
+if is_made; then exit 0; fi
+rm -rf --one-file-system "$folder"/new-*
+echo "deps: making a small Debian for the machines of the systemd tests in $folder/tree"
 work=$(mktemp -d "$folder/new-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+cleanup() {
+    umount --recursive --quiet "$work"/tree/{proc,sys} || true
+    rm -rf --one-file-system "$work"
+}
+trap cleanup EXIT
 log=$folder/log
 exec 3>&1 >"$log" 2>&1
 fail() {

@@ -15,12 +15,14 @@ if [[ -e $box && $(cat "$box.recipe" 2>/dev/null) == "$recipe" ]]; then exit 0; 
     echo "vagrant-box: root is needed to make the file system: run it as root" >&2
     exit 1
 }
+# In a mount namespace of its own: whatever is mounted below goes with the last process, however that ends.
+if [[ ${1:-} != --apart ]]; then exec unshare --mount --propagation private scripts/vagrant-box.sh --apart; fi
 
 mkdir -p "$folder"
 work=$(mktemp -d "$PWD/$folder/box-XXXXXX")
 cleanup() {
-    mountpoint -q "$work/mount" && umount "$work/mount"
-    rm -rf "$work"
+    umount --recursive --quiet "$work"/tree/{proc,sys} "$work/mount" || true
+    rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
 tree=$work/tree
