@@ -133,6 +133,25 @@ static __always_inline bool find_next_hop(struct __sk_buff *skb, const struct co
 	return true;
 }
 
+/* Makes room for the outer headers. False: the kernel refuses it, and nothing has changed. */
+static __always_inline bool make_room(struct __sk_buff *skb, struct lane_counters *count)
+{
+	long result = bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS);
+
+	if (result == -EINVAL)
+		result =
+		    bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS_OLD);
+	if (!result)
+		return true;
+	/* What a container's own tunnel left for the NIC to finish is in one already, and an skb
+	 * has room for the offsets of one. */
+	if (result == -EALREADY)
+		tally(&count->passed_in_tunnel);
+	else
+		tally(&count->passed_helper_failed);
+	return false;
+}
+
 /* Puts the outer headers on an IPv4 packet of `length` bytes and sends it. `hops`: how many routed
  * hops this lane leaves out. */
 static __always_inline int encapsulate(struct __sk_buff *skb, const struct config_value *config,
@@ -148,11 +167,8 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct confi
 
 	write_tunnel_header(&tunnel, config, subnet, length, source_port(skb, config),
 			    outer_tos(inner_tos));
-	if (bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS) &&
-	    bpf_skb_adjust_room(skb, TUNNEL_OVERHEAD, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS_OLD)) {
-		tally(&count->passed_helper_failed);
+	if (!make_room(skb, count))
 		return TC_ACT_UNSPEC;
-	}
 	/* The room is there and linear, and so is what was read before: from here on nothing fails
 	 * short of a kernel out of memory. */
 	cursor = cursor_begin(skb);

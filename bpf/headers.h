@@ -4,6 +4,7 @@
 /* Wire formats and constants that linux/ user headers lack, and helpers to walk over a packet. */
 
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/in.h>

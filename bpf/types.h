@@ -183,6 +183,7 @@ struct lane_counters {
 	__u64 passed_expiring;
 	__u64 refused_fragment;
 	__u64 passed_stream;
+	__u64 passed_in_tunnel;
 };
 
 /* The guard's verdicts, in the order of the refused_ counters. */
@@ -229,4 +230,4 @@ _Static_assert(sizeof(struct arrival) == 12, "metadata comes in words, 32 bytes 
 _Static_assert(sizeof(struct endpoint_value) == 40, "endpoint_value has no hidden padding");
 _Static_assert(sizeof(struct shortcut_value) == 40, "shortcut_value has no hidden padding");
 _Static_assert(sizeof(struct refusal) == 72, "refusal has no hidden padding");
-_Static_assert(sizeof(struct lane_counters) == 280, "lane_counters has no hidden padding");
+_Static_assert(sizeof(struct lane_counters) == 288, "lane_counters has no hidden padding");

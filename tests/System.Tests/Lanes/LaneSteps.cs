@@ -27,7 +27,7 @@ internal static class LaneSteps
         (string?)(await AgentSocket.StatusAsync(node))["problems"]!.AsArray().SingleOrDefault(p => (string?)p!["code"] == code)?["message"];
 
     /// <summary>Where the instance's maps and links are pinned.</summary>
-    public static string Pins(this LabNode node, string schema = "5") => Path.Combine(node.BpfDirectory, "default", schema);
+    public static string Pins(this LabNode node, string schema = "6") => Path.Combine(node.BpfDirectory, "default", schema);
 
     /// <summary>The pinned links of the programs at TC. Lane 3's, where <c>make test-xdp</c> switches it on, is XdpTests' affair.</summary>
     public static IReadOnlyList<string> Links(this LabNode node) =>

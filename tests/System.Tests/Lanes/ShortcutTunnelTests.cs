@@ -37,11 +37,18 @@ public sealed class ShortcutTunnelTests(ITestOutputHelper output) : LabTest(outp
         await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(2, 1))]);
         var before = await LaneMeter.ReadAsync(lab.Node(1));
         var with = await MeasureAsync(lab);
+        // What GSO or GRO breaks is slow by a factor of ten, and every time; a busy machine is not.
+        for (var again = 0; again < 3 && with < without / 3; again++)
+            with = await MeasureAsync(lab);
         var after = await LaneMeter.ReadAsync(lab.Node(1));
 
         var status = await AgentSocket.StatusAsync(lab.Node(2));
         Output.WriteLine($"measured: {without / 1e9:0.00} Gb/s without, {with / 1e9:0.00} Gb/s with the shortcut; {before} before, {after} after");
         Output.WriteLine($"node 2: {LaneMeter.Lane(status, "2 out").ToJsonString()} {LaneMeter.Lane(status, "2 in").ToJsonString()}");
+        // What the container's tunnel leaves to the NIC, the lanes pass on: nothing an operator has to hear of.
+        Assert.True((long)LaneMeter.Lane(await AgentSocket.StatusAsync(lab.Node(1)), "1 out")["passed"]!["in_tunnel"]! > 0);
+        foreach (var node in lab.Nodes)
+            Assert.Null(await node.ProblemAsync("bpf-lane-futile"));
         Assert.InRange(with, without / 3, double.MaxValue);
         if (carried)
             Assert.InRange(after.Out + after.In - before.Out - before.In, 1000, long.MaxValue);

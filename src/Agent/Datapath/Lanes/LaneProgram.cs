@@ -13,7 +13,7 @@ internal sealed class LaneProgram : IDisposable
     /// Version of the maps' layout, and part of the pin path: an agent never reads another layout's maps. Programs may change freely within
     /// one version.
     /// </summary>
-    private const string Schema = "5";
+    private const string Schema = "6";
 
     /// <summary>The maps that all objects share.</summary>
     public static readonly IReadOnlyList<string> MapNames = ["subnets", "subnet_slots", "vteps", "lane_stats", "config", "guard_allow", "refusals", "refusal_turn"];

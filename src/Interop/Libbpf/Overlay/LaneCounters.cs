@@ -8,7 +8,7 @@ namespace Accelerated.Interop.Libbpf.Overlay;
 /// Value of the lane_stats map, one for each CPU, by <see cref="OverlayLane"/>: what a lane did and why not (struct lane_counters of
 /// bpf/types.h). Passed on: to the next slower lane, unmodified.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 280)]
+[StructLayout(LayoutKind.Explicit, Size = 288)]
 public struct LaneCounters
 {
     /// <summary>Packets the lane carried.</summary>
@@ -151,6 +151,10 @@ public struct LaneCounters
     [FieldOffset(272)]
     public ulong PassedStream;
 
+    /// <summary>Passed on: a tunnel of the container's own has left something for the NIC to do, and the kernel offloads one tunnel only.</summary>
+    [FieldOffset(280)]
+    public ulong PassedInTunnel;
+
     private static readonly string[] AllNames =
     [
         "taken",
@@ -188,6 +192,7 @@ public struct LaneCounters
         "passed_expiring",
         "refused_fragment",
         "passed_stream",
+        "passed_in_tunnel",
     ];
 
     /// <summary>The counters' names, in the order of the structure.</summary>
