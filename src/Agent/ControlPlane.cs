@@ -28,7 +28,7 @@ public sealed partial class ControlPlane(
         var publicIP = options.PublicIP(node);
         store.Changed += session.ObserveHost;
         store.Update(i => i with { PublicIP = publicIP });
-        var restored = Restore(node, publicIP);
+        var (restored, givenUp) = Restore(node, publicIP);
         var written = restored?.EtcdLease ?? 0;
         var config = await WaitForConfigAsync(cancellation).ConfigureAwait(false);
         var plan = CheckedPlan(config, node);
@@ -38,6 +38,7 @@ public sealed partial class ControlPlane(
         {
             IsOurs = lease => IsOurs(lease, written, config.Backend, routes),
             Held = restored,
+            GivenUp = givenUp,
         };
         var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
         registry.Changed += keeper.Observe;
@@ -49,22 +50,24 @@ public sealed partial class ControlPlane(
 
     /// <summary>
     /// Goes on where the last run ended, so that a node that boots while etcd is away carries packets. All of it is provisional
-    /// until etcd confirms it.
+    /// until etcd confirms it. A subnet that turned out to be another node's is not gone on with.
     /// </summary>
-    private SubnetLease? Restore(NodeFacts node, IPAddress publicIP)
+    private (SubnetLease? Held, SubnetLease? GivenUp) Restore(NodeFacts node, IPAddress publicIP)
     {
         try
         {
             if (stateFile.Load()?.ToInputs(store.Current, options.EtcdPrefix, publicIP, MachineIdentity.Of(node.LinkAddress)) is not { Own: { } own } restored)
-                return null;
+                return default;
+            if (!own.IsKeptAs(publicIP, time.GetUtcNow()))
+                return (null, own.Lease);
             LogRestored(own.Lease.Key, restored.Leases.Leases.Count, stateFile.FilePath);
             store.Update(i => i with { Config = restored.Config, Own = own, Leases = restored.Leases });
-            return own.Lease;
+            return (own.Lease, null);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or NetworkConfigException)
         {
             LogNotRestored(stateFile.FilePath, e.Message);
-            return null;
+            return default;
         }
     }
 

@@ -21,6 +21,12 @@ public sealed record AcquireRequest(AddressPlan Plan, IPAddress PublicIP, IPNetw
     /// <summary>The lease this node holds, whatever PublicIP stands in it: after a change of address it is still this node's. Null for none.</summary>
     public SubnetLease? Held { get; init; }
 
+    /// <summary>
+    /// A lease this node had and leaves to another node, whose it is (<see cref="OwnSubnet.IsKeptAs"/>). Neither its subnet nor its VTEP MAC is taken again, and the etcd lease
+    /// under which this node wrote it is revoked once there is another. Null for none.
+    /// </summary>
+    public SubnetLease? GivenUp { get; init; }
+
     /// <summary>Whether a lease is this node's: the one it holds, or one with its PublicIP.</summary>
     public bool IsMine(SubnetLease lease)
     {

@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Agent.Reconcile;
 using Accelerated.Agent.State;
 using Microsoft.Extensions.Logging;
@@ -19,7 +20,6 @@ public sealed partial class OwnSubnetKeeper(
     /// <summary>Code of the problem shown while another node holds the key with this node's PublicIP.</summary>
     public const string Disputed = "lease-disputed";
 
-    private static readonly TimeSpan DisputeSpan = TimeSpan.FromHours(1);
     private static readonly TimeSpan FullPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Forever = TimeSpan.FromDays(30);
     private readonly WakeSignal _wake = new();
@@ -29,8 +29,10 @@ public sealed partial class OwnSubnetKeeper(
     public async Task<AcquiredSubnet> AcquireAsync(AcquireRequest request, CancellationToken cancellation)
     {
         var acquired = await session.RunAsync(_ => leases.AcquireAsync(request, cancellation), cancellation).ConfigureAwait(false);
+        if (request.GivenUp is { } givenUp)
+            LogGivenUp(givenUp.Key, givenUp.Attributes.PublicIP, request.PublicIP);
         LogAcquired(acquired.Lease.Key, acquired.How);
-        Publish(acquired.Lease);
+        Publish(acquired);
         return acquired;
     }
 
@@ -59,16 +61,25 @@ public sealed partial class OwnSubnetKeeper(
         // A claim that is answered by another change is a dispute already.
         var changed = acquired.IsClaim ? time.GetUtcNow() : (DateTimeOffset?)null;
         var (answered, standing) = (0L, false);
+        request = request with { GivenUp = null };
         for (; ; )
         {
             await _wake.WaitAsync(UntilRenewal(acquired), time, cancellation).ConfigureAwait(false);
             var view = store.Current.Leases;
             request = request with { PublicIP = store.Current.PublicIP ?? request.PublicIP };
+            if (store.Current.Own is { } own && !own.IsKeptAs(request.PublicIP, time.GetUtcNow()))
+            {
+                acquired = await ReacquireAsync(request with { Previous = null, Held = null, GivenUp = own.Lease }, cancellation).ConfigureAwait(false);
+                (changed, standing) = (acquired.IsClaim ? time.GetUtcNow() : null, false);
+                store.Resolve(Disputed);
+                continue;
+            }
+
             var other = Intruder(acquired.Lease, view);
             if (other is not null && other.ModRevision != answered)
             {
                 var now = time.GetUtcNow();
-                standing |= changed is { } last && now - last < DisputeSpan;
+                standing |= changed is { } last && now - last < OwnSubnet.ClaimSpan;
                 (changed, answered) = (now, other.ModRevision);
                 if (standing)
                     ReportDispute(acquired.Lease, other);
@@ -130,8 +141,8 @@ public sealed partial class OwnSubnetKeeper(
             {
                 var acquired = await AcquireAsync(request, cancellation).ConfigureAwait(false);
                 store.Resolve(NetworkFull);
-                if (!acquired.Lease.Key.IPv4.Equals(request.Previous))
-                    LogMoved(request.Previous.ToString()!, acquired.Lease.Key.IPv4.ToString());
+                if (request.Previous is { } previous && !acquired.Lease.Key.IPv4.Equals(previous))
+                    LogMoved(previous.ToString(), acquired.Lease.Key.IPv4.ToString());
                 return acquired;
             }
             catch (NetworkFullException e)
@@ -143,7 +154,15 @@ public sealed partial class OwnSubnetKeeper(
         }
     }
 
-    private void Publish(SubnetLease lease) => store.Update(i => i with { Own = new OwnSubnet(lease, IsProvisional: false) });
+    private void Publish(AcquiredSubnet acquired)
+    {
+        // To take one's own subnet back is no claim.
+        var now = acquired.IsClaim ? time.GetUtcNow() : (DateTimeOffset?)null;
+        store.Update(i => i with
+        {
+            Own = new OwnSubnet(acquired.Lease, IsProvisional: false) { Claimed = i.Own is { } own && own.Lease.Key == acquired.Lease.Key ? own.Claimed : now },
+        });
+    }
 
     /// <summary>Whether a view that is at least as new as our last write lacks the lease or has another in its place.</summary>
     private static bool IsLost(SubnetLease own, LeaseView view) =>
@@ -199,6 +218,9 @@ public sealed partial class OwnSubnetKeeper(
 
     [LoggerMessage(1204, LogLevel.Information, "our lease on {Subnet} has to be changed: this node was {Before} and is {Now}")]
     private partial void LogOutdated(SubnetKey subnet, string before, string now);
+
+    [LoggerMessage(1206, LogLevel.Warning, "{Subnet} was claimed as {Before}, which is not this node: this node is {Now} and leaves the subnet to the node that it belongs to")]
+    private partial void LogGivenUp(SubnetKey subnet, IPAddress? before, IPAddress now);
 
     [LoggerMessage(1203, LogLevel.Error, "our subnet {Old} is taken by another node: this node is now {New}. Containers keep their old addresses until they, or Docker, are restarted")]
     private partial void LogMoved(string old, string @new);

@@ -48,8 +48,11 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
             var acquired = fitting is not null
                 ? await AdoptAsync(fitting, request, cancellation).ConfigureAwait(false)
                 : await CreateAsync(view, mine, request, cancellation).ConfigureAwait(false);
-            if (acquired is not null)
-                return acquired;
+            if (acquired is null)
+                continue;
+            if (request.GivenUp is { EtcdLease: not 0 } givenUp && givenUp.EtcdLease != acquired.Lease.EtcdLease)
+                await client.RevokeAsync(givenUp.EtcdLease, cancellation).ConfigureAwait(false);
+            return acquired;
         }
     }
 
@@ -60,22 +63,23 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
 
     /// <summary>
     /// Takes over the node's own lease. No write when it already says what it should, so that peers see no event; but where nothing says
-    /// that it is this node's, it is written under an etcd lease of our own. A reservation has none and stays as it is.
+    /// that it is this node's, it is written under an etcd lease of our own: the one this node has had for the subnet, if it still lives, since that is the one that is
+    /// written down. A reservation has none and stays as it is.
     /// </summary>
     private async Task<AcquiredSubnet?> AdoptAsync(SubnetLease lease, AcquireRequest request, CancellationToken cancellation)
     {
-        var (etcdLease, left) = (lease.EtcdLease, (TimeSpan?)null);
+        var (etcdLease, left, granted) = (lease.EtcdLease, (TimeSpan?)null, 0L);
         var isClaim = etcdLease != 0 && !request.IsOurs(lease);
+        if (isClaim)
+            etcdLease = request.Held is { } held && held.Key == lease.Key && held.EtcdLease != lease.EtcdLease ? held.EtcdLease : 0;
         if (etcdLease != 0)
+            left = await client.KeepAliveAsync(etcdLease, cancellation).ConfigureAwait(false);
+        if (left is null && lease.EtcdLease != 0)
         {
-            left = isClaim ? null : await client.KeepAliveAsync(etcdLease, cancellation).ConfigureAwait(false);
-            if (left is null)
-            {
-                // It ended between the listing and now. The key is gone with it, or hangs on nothing after a restore: the
-                // compare-and-swap below tells the two apart.
-                var grant = await client.GrantAsync(ttl, cancellation).ConfigureAwait(false);
-                (etcdLease, left) = (grant.Id, grant.Ttl);
-            }
+            // It ended between the listing and now. The key is gone with it, or hangs on nothing after a restore: the
+            // compare-and-swap below tells the two apart.
+            var grant = await client.GrantAsync(ttl, cancellation).ConfigureAwait(false);
+            (etcdLease, left, granted) = (grant.Id, grant.Ttl, grant.Id);
         }
 
         var attributes = request.Attributes(request.Wrote(lease) ? request.Held!.Attributes : lease.Attributes);
@@ -95,8 +99,8 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
             };
         }
 
-        if (etcdLease != lease.EtcdLease)
-            await client.RevokeAsync(etcdLease, cancellation).ConfigureAwait(false);
+        if (granted != 0)
+            await client.RevokeAsync(granted, cancellation).ConfigureAwait(false);
         return null;
     }
 
@@ -111,7 +115,8 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
         }
 
         // A key whose value is broken still says that its subnet is taken.
-        var taken = view.Leases.Values.Except(misfits).Select(l => l.Key)
+        var others = view.Leases.Values.Except(misfits).Concat(request.GivenUp is { } givenUp ? [givenUp] : []).ToList();
+        var taken = others.Select(l => l.Key)
             .Concat(view.Rejected.Keys.Select(k => SubnetKey.TryParse(k, out var key) ? key : null).OfType<SubnetKey>())
             .Select(k => k.IPv4)
             .ToList();
@@ -120,8 +125,13 @@ public sealed class SubnetLeaseStore(IEtcdClient client, string prefix, TimeSpan
         // With the VTEP MAC that peers know, if this node had a lease before.
         var attributes = request.Attributes(request.Held?.Attributes);
         // The device here may have the address of a lease that was another node's.
-        if (attributes.Vtep is { } vtep && view.Leases.Values.Except(misfits).Any(l => l.Attributes.Vtep?.Mac == vtep.Mac))
-            attributes = attributes with { Vtep = vtep with { Mac = VtepMac.Derive(prefix, request.PublicIP, vtep.Vni ?? 1, AddressFamily.InterNetwork) } };
+        if (attributes.Vtep is { } vtep)
+        {
+            var macs = others.Select(l => l.Attributes.Vtep?.Mac).ToHashSet();
+            for (var attempt = 0; macs.Contains(attributes.Vtep.Mac); attempt++)
+                attributes = attributes with { Vtep = vtep with { Mac = VtepMac.Derive(prefix, request.PublicIP, vtep.Vni ?? 1, AddressFamily.InterNetwork, attempt) } };
+        }
+
         var key = new SubnetKey(subnet, null);
         var path = SubnetsPrefix + key;
         var result = await client.TransactAsync(

@@ -11,14 +11,16 @@ namespace Accelerated.Agent.Node;
 /// <param name="Leases">All leases, the own one included: key → value.</param>
 /// <param name="EtcdLease">The etcd lease of the own one; 0 for a reservation, and in files of earlier versions.</param>
 /// <param name="Machine">Which machine wrote it, see <see cref="MachineIdentity"/>; empty if that is not known.</param>
+/// <param name="Claimed">See <see cref="OwnSubnet.Claimed"/>.</param>
 public sealed record SavedState(
-    string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases, long EtcdLease = 0, string Machine = "")
+    string EtcdPrefix, string PublicIP, string Config, string Subnet, IReadOnlyDictionary<string, string> Leases, long EtcdLease = 0, string Machine = "",
+    DateTimeOffset? Claimed = null)
 {
     /// <summary>The state worth keeping, or null while it is not confirmed by etcd.</summary>
     public static SavedState? From(AgentInputs inputs, string etcdPrefix, string machine) =>
         inputs is { Config: { } config, Own: { IsProvisional: false } own, Leases: { IsComplete: true, IsProvisional: false } view }
             ? new SavedState(etcdPrefix, own.Lease.Attributes.PublicIP?.ToString() ?? "", config.Source, own.Lease.Key.ToString(),
-                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal), own.Lease.EtcdLease, machine)
+                view.Leases.ToDictionary(l => l.Key, l => l.Value.Attributes.ToJson(), StringComparer.Ordinal), own.Lease.EtcdLease, machine, own.Claimed)
             : null;
 
     /// <summary>
@@ -32,7 +34,12 @@ public sealed record SavedState(
             return null;
         var view = LeaseViewBuilder.FromSaved(Leases);
         return view.Leases.TryGetValue(Subnet, out var own)
-            ? empty with { Config = NetworkConfigParser.Parse(Config), Own = new OwnSubnet(own with { EtcdLease = EtcdLease }, IsProvisional: true), Leases = view }
+            ? empty with
+            {
+                Config = NetworkConfigParser.Parse(Config),
+                Own = new OwnSubnet(own with { EtcdLease = EtcdLease }, IsProvisional: true) { Claimed = Claimed },
+                Leases = view,
+            }
             : null;
     }
 }

@@ -25,10 +25,13 @@ public static class VtepMac
     /// <param name="publicIP">The node's identity.</param>
     /// <param name="vni">VXLAN network identifier.</param>
     /// <param name="overlay">Address family of the overlay the device serves.</param>
-    public static MacAddress Derive(string etcdPrefix, IPAddress publicIP, uint vni, AddressFamily overlay)
+    /// <param name="attempt">Above 0 for another address, where another node has the first.</param>
+    public static MacAddress Derive(string etcdPrefix, IPAddress publicIP, uint vni, AddressFamily overlay, int attempt = 0)
     {
         var family = overlay == AddressFamily.InterNetwork ? "ipv4" : "ipv6";
         var identity = string.Create(CultureInfo.InvariantCulture, $"accelerated vtep\n{etcdPrefix}\n{publicIP}\n{vni}\n{family}");
+        if (attempt > 0)
+            identity += string.Create(CultureInfo.InvariantCulture, $"\n{attempt}");
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes(identity), hash);
         hash[0] = (byte)((hash[0] & 0xfe) | 0x02);

@@ -14,6 +14,7 @@ internal sealed class LeaseNode : IAsyncDisposable
     internal const int Lost = 1202;
     internal const int Moved = 1203;
     internal const int Disputed = 1205;
+    internal const int GivenUp = 1206;
 
     private readonly CancellationTokenSource _stop = new();
     private readonly LeaseRig _rig;
@@ -53,9 +54,15 @@ internal sealed class LeaseNode : IAsyncDisposable
 
     internal async Task StartAsync(SubnetLease? held)
     {
-        var request = _rig.Request(_publicIP) with { IsOurs = _ => _isOurs, Held = held };
+        var request = _rig.Request(_publicIP) with
+        {
+            IsOurs = _ => _isOurs,
+            Held = held,
+            Attributes = leased => _rig.Request(Store.Current.PublicIP?.ToString() ?? _publicIP).Attributes(leased),
+        };
         var acquired = await Keeper.AcquireAsync(request, _stop.Token);
         Registry.Changed += Keeper.Observe;
+        Store.Changed += Keeper.ObserveHost;
         _running = Task.WhenAll(Registry.RunAsync(_stop.Token), Keeper.KeepAsync(acquired, request, _stop.Token));
     }
 

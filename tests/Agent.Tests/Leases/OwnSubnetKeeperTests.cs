@@ -1,3 +1,4 @@
+using System.Net;
 using Accelerated.Agent.Etcd;
 using Accelerated.Agent.Leases;
 using Accelerated.Agent.State;
@@ -223,6 +224,57 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
         second.AssertAlive();
     }
 
+    // The remedy for two nodes with one PublicIP, without a restart: the second's interface gets an address of its own.
+    [Fact]
+    public async Task Keep_OfADisputedSubnet_UnderAnotherPublicIP_LeavesItToTheFirst()
+    {
+        var first = await _rig.StartNodeAsync(Me);
+        await KnownAsync(first);
+        var second = await _rig.StartNodeAsync(Me, isOurs: false);
+        await Wait.UntilAsync(() => Task.FromResult(second.Store.Current.Problems.ContainsKey(OwnSubnetKeeper.Disputed)), Limit, "the problem");
+        var before = (await EntryAsync(first.Own.Key.ToString()))!;
+
+        Readdress(second);
+
+        await Wait.UntilAsync(() => Task.FromResult(second.KeeperLog.Count(LeaseNode.GivenUp) == 1), Limit, "a word about it");
+        await Wait.UntilAsync(() => Task.FromResult(second.Store.Current.Problems.IsEmpty), Limit, "the problem is gone");
+        Assert.NotEqual(first.Own.Key, second.Own.Key);
+        Assert.NotEqual(first.Own.Attributes.Vtep!.Mac, second.Own.Attributes.Vtep!.Mac);
+        Assert.Equal("192.0.2.2", second.Own.Attributes.PublicIP!.ToString());
+        Assert.Equal(before, await EntryAsync(first.Own.Key.ToString()));
+        Assert.Equal((0, 0), (second.KeeperLog.Count(LeaseNode.Moved), first.KeeperLog.Count(LeaseNode.Moved)));
+        first.AssertAlive();
+        second.AssertAlive();
+    }
+
+    // The other one is away and cannot be asked: what was written in its place goes too.
+    [Fact]
+    public async Task Keep_OfASubnetThatWasJustClaimed_UnderAnotherPublicIP_LeavesItFree()
+    {
+        var node = await ClaimantAsync();
+
+        Readdress(node);
+
+        await Wait.UntilAsync(async () => await EntryAsync("10.5.77.0-24") is null, Limit, "the key is gone");
+        await Wait.UntilAsync(() => Task.FromResult(node.Own.Key.ToString() != "10.5.77.0-24"), Limit, "another subnet");
+        Assert.NotEqual("02:00:00:00:00:99", node.Own.Attributes.Vtep!.Mac.ToString());
+        node.AssertAlive();
+    }
+
+    // Nobody answered: it is the same machine as ever, with a new disk, and now it moves.
+    [Fact]
+    public async Task Keep_OfASubnetThatWasClaimedLongAgo_UnderAnotherPublicIP_KeepsIt()
+    {
+        var node = await ClaimantAsync();
+
+        node.Time.Advance(TimeSpan.FromMinutes(61));
+        Readdress(node);
+
+        await Wait.UntilAsync(() => Task.FromResult(node.Own.Attributes.PublicIP!.ToString() == "192.0.2.2"), Limit, "the new address");
+        Assert.Equal(("10.5.77.0-24", "02:00:00:00:00:99"), (node.Own.Key.ToString(), node.Own.Attributes.Vtep!.Mac.ToString()));
+        node.AssertAlive();
+    }
+
     [Fact]
     public async Task Keep_BesideACopyOfTheMachine_TheCopyStandsBackAndTheOriginalGoesOn()
     {
@@ -313,6 +365,19 @@ public sealed class OwnSubnetKeeperTests : IAsyncLifetime
         Assert.True(node.Own.ModRevision < before.ModRevision);
         node.AssertAlive();
     }
+
+    /// <summary>A node that found a lease with its PublicIP, of which nothing else says that it is its own.</summary>
+    private async Task<LeaseNode> ClaimantAsync()
+    {
+        await IntrudeAsync("10.5.77.0-24");
+        var node = await _rig.StartNodeAsync(Me, isOurs: false);
+        await KnownAsync(node);
+        return node;
+    }
+
+    /// <summary>As the reconcile loop says it when it finds another address on the underlay.</summary>
+    private static void Readdress(LeaseNode node) =>
+        node.Store.Update(i => i with { PublicIP = IPAddress.Parse("192.0.2.2"), Config = NetworkConfigParser.Parse(NetworkConfigParser.Example) });
 
     private async Task IntrudeAsync(string name)
     {

@@ -67,6 +67,15 @@ public sealed class SubnetLeaseStoreTests : IClassFixture<EtcdServer>, IAsyncDis
         var entry = await EntryAsync(first.Lease.Key.ToString());
         Assert.Equal((2L, again.Lease.EtcdLease, first.Lease.Attributes.ToJson()), (entry.Version, entry.EtcdLease, entry.Value));
         Assert.NotEqual(first.Lease.EtcdLease, entry.EtcdLease);
+
+        // The other answers, and this node was started again: what it has written down is its own etcd lease.
+        await _client.PutAsync(_rig.Key(first.Lease.Key.ToString()), entry.Value, first.Lease.EtcdLease, Ct);
+        var third = await _store.AcquireAsync(_rig.Request(Me) with { IsOurs = _ => false, Held = again.Lease }, Ct);
+        Assert.Equal((again.Lease.EtcdLease, true), (third.Lease.EtcdLease, third.IsClaim));
+        await _client.PutAsync(_rig.Key(first.Lease.Key.ToString()), entry.Value, first.Lease.EtcdLease, Ct);
+        await _client.RevokeAsync(again.Lease.EtcdLease, Ct);
+        var fourth = await _store.AcquireAsync(_rig.Request(Me) with { IsOurs = _ => false, Held = again.Lease }, Ct);
+        Assert.DoesNotContain(fourth.Lease.EtcdLease, new[] { 0, first.Lease.EtcdLease, again.Lease.EtcdLease });
     }
 
     [Fact]
@@ -92,6 +101,41 @@ public sealed class SubnetLeaseStoreTests : IClassFixture<EtcdServer>, IAsyncDis
         var again = await _store.AcquireAsync(_rig.Request(Me, previous: "10.5.77.0/24") with { Held = mine }, Ct);
 
         Assert.Equal(("10.5.77.0-24", "02:00:00:00:00:42"), (again.Lease.Key.ToString(), again.Lease.Attributes.Vtep!.Mac.ToString()));
+    }
+
+    // By the time it gets there, the key of what it gives up may be anybody's, or gone.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Acquire_OfANodeThatGivesALeaseUp_TakesNeitherItsSubnetNorItsMacAndRevokesIt(bool isThere)
+    {
+        await using var rig = new LeaseRig(_rig.Etcd, LeaseRig.NewPlan(max: "10.5.2.0"));
+        var (client, store) = (rig.NewClient(), rig.NewStore(rig.NewClient()));
+        var claimed = (await store.AcquireAsync(rig.Request(Other, previous: "10.5.1.0/24"), Ct)).Lease;
+        if (!isThere)
+            await client.DeleteAsync(rig.Key(claimed.Key.ToString()), Ct);
+        // As a device has it that was made for the other's lease.
+        var plain = rig.Request(Me, previous: "10.5.1.0/24");
+
+        var acquired = await store.AcquireAsync(plain with { GivenUp = claimed, Attributes = _ => plain.Attributes(claimed.Attributes) }, Ct);
+
+        Assert.Equal("10.5.2.0-24", acquired.Lease.Key.ToString());
+        Assert.NotEqual(claimed.Attributes.Vtep!.Mac, acquired.Lease.Attributes.Vtep!.Mac);
+        Assert.Equal([acquired.Lease.Key.ToString()], (await store.ListAsync(Ct)).Leases.Keys);
+        Assert.Null(await client.TimeToLiveAsync(claimed.EtcdLease, Ct));
+    }
+
+    // A node that lost its subnet to one that has its MAC, whosever it was: derived again it would be the same.
+    [Fact]
+    public async Task Acquire_WhereAnotherHasTheMacThatIsDerived_TakesYetAnother()
+    {
+        var mac = (await _store.AcquireAsync(_rig.Request(Me, previous: "10.5.1.0/24"), Ct)).Lease.Attributes.Vtep!.Mac;
+        await _client.PutAsync(_rig.Key("10.5.1.0-24"), LeaseRig.Value(Other, mac.ToString()), 0, Ct);
+
+        var again = (await _store.AcquireAsync(_rig.Request(Me), Ct)).Lease.Attributes.Vtep!.Mac;
+
+        Assert.NotEqual(mac, again);
+        Assert.True(again.IsUnicast && again.IsLocallyAdministered, again.ToString());
     }
 
     [Fact]

@@ -44,16 +44,22 @@ public sealed partial class IdentityTests(ITestOutputHelper output) : LabTest(ou
         second.StartAgent($"--public-ip={first.Address}");
         await AgentSocket.WaitAsync(first, "the problem", s => AgentSocket.Problems(s).Contains("lease-disputed"));
 
-        // The remedy: its own address, and the key. Both are well then, each with a subnet of its own.
+        // The remedy: its own address. It leaves the subnet, and what it wrote there, to the first, whose containers keep their addresses.
+        var subnet = first.Subnet().Subnet;
         await second.StopAgentAsync();
         second.StartAgent();
         await AgentSocket.WaitAsync(second, "health", s => (string?)s["health"] == "ok" && (bool)s["ready"]!);
-        await lab.Etcd.CtlAsync("del", LabSteps.KeyName(first.Subnet().Subnet.ToString()));
+        Assert.Contains($"claimed as {first.Address}, which is not this node", second.LogTail(), StringComparison.Ordinal);
         await AgentSocket.WaitAsync(first, "health", s => (string?)s["health"] == "ok");
         // The dispute is over as soon as the key is gone, and the key is put right after that.
         await Wait.UntilAsync("a key for each node", async () => (await lab.Etcd.ListAsync(cancel: Cancel)).Count == 3, cancel: Cancel);
-        // Until etcd answered, the second went on with the subnet it had: the same machine, whatever its address.
-        await Wait.UntilAsync("a subnet for each node", () => Task.FromResult(first.Subnet().Subnet != second.Subnet().Subnet), explain: second.LogTail, cancel: Cancel);
+        Assert.Equal(subnet, first.Subnet().Subnet);
+        Assert.NotEqual(subnet, second.Subnet().Subnet);
+        Assert.Equal(mac, (string?)(await AgentSocket.StatusAsync(first))["vtepMac"]);
+        Assert.NotEqual(mac, (string?)(await AgentSocket.StatusAsync(second))["vtepMac"]);
+        await second.AttachPodsAsync(Cancel);
+        await lab.WaitRoutesAsync(cancel: Cancel);
+        await Overlay.PingAsync([(lab.Pod(1, 1), lab.Pod(3, 1)), (lab.Pod(1, 1), lab.Pod(2, 1)), (lab.Pod(2, 1), lab.Pod(3, 1))]);
     }
 
     // As in a cloud that gives hosts a public address by NAT: outside node 1 is 192.0.2.101, inside 192.0.2.1.
