@@ -49,6 +49,7 @@ internal static class AgentCommand
                 return Refuse("this needs root, or the capability CAP_NET_ADMIN: run it with sudo or as a systemd service", ExitCodes.Failure);
             if (FlanneldProcess.FindRival(options.EtcdPrefix) is { } rival)
                 return Refuse($"{rival.Describe(options.EtcdPrefix)}. Stop it first: {rival.Remedy}", ExitCodes.Failure);
+            NativeHeap.KeepLittle();
             using var routes = RouteSocket.Open();
             _ = UnderlaySelector.Select(options.Underlay, routes);
             await using var etcd = new EtcdClient(options.Etcd, TimeProvider.System);

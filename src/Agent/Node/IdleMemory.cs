@@ -1,3 +1,4 @@
+using System.Numerics;
 using Accelerated.Interop;
 
 namespace Accelerated.Agent.Node;
@@ -19,18 +20,22 @@ public sealed class IdleMemory(TimeProvider time)
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellation)
     {
-        var (given, seen) = (0L, 0L);
+        var (given, seen, calm) = (0L, 0L, 0u);
         for (; ; )
         {
             await Task.Delay(Interval, time, cancellation).ConfigureAwait(false);
             var allocated = GC.GetTotalAllocatedBytes();
-            var isCalm = allocated - seen < Calm;
+            calm = allocated - seen < Calm ? calm + 1 : 0;
             seen = allocated;
-            if (!isCalm || allocated - given < WorthIt)
-                continue;
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-            NativeHeap.Trim();
-            given = allocated;
+            if (calm > 0 && allocated - given >= WorthIt)
+            {
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+                (given, calm) = (allocated, 1);
+            }
+
+            // Again and again, ever more rarely: the runtime compiles what runs often when the work is over, and what that took is free after it.
+            if (BitOperations.IsPow2(calm))
+                NativeHeap.Trim();
         }
     }
 }

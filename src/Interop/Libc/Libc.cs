@@ -60,6 +60,10 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int clock_gettime(int clock, Timespec* now);
 
+    /// <summary>mallopt(3): 1, or 0 for a parameter or value that it does not take.</summary>
+    [LibraryImport(Library)]
+    internal static partial int mallopt(int parameter, int value);
+
     /// <summary>malloc_trim(3): gives free memory of all arenas back to the kernel.</summary>
     [LibraryImport(Library)]
     internal static partial int malloc_trim(nuint pad);
