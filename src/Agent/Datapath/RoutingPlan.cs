@@ -40,6 +40,10 @@ public static class RoutingPlan
         peer.Subnet, peer.Vtep, index, RouteProtocol.Accelerated, OnLink: true,
         Priority: peer.Subnet.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6 ? Route.DefaultPriorityV6 : 0);
 
+    /// <summary>Whether a forwarding entry for the peer's VTEP is as it should be: <c>bridge fdb replace MAC dev flannel.N dst REMOTE self permanent</c>.</summary>
+    public static bool IsEntryOf(OverlayPeer peer, FdbEntry entry) =>
+        peer.Remote.Equals(entry.Destination) && entry.IsPermanent && entry.Vni is null && entry.Port is null;
+
     /// <summary>The plain route to a peer: <c>ip route replace SUBNET via PUBLICIP dev UNDERLAY proto 143</c>.</summary>
     public static Route RouteTo(DirectPeer peer, int underlay) => new(
         peer.Subnet, peer.Remote, underlay, RouteProtocol.Accelerated,
@@ -72,8 +76,7 @@ public static class RoutingPlan
         var present = new HashSet<MacAddress>(wanted.Count);
         foreach (var entry in actual.Fdb)
         {
-            if (wanted.TryGetValue(entry.Address, out var peer) && peer.Remote.Equals(entry.Destination) && entry.IsPermanent
-                && entry.Vni is null && entry.Port is null)
+            if (wanted.TryGetValue(entry.Address, out var peer) && IsEntryOf(peer, entry))
             {
                 present.Add(entry.Address);
             }

@@ -11,7 +11,8 @@ namespace Accelerated.Agent.Reconcile;
 /// <summary>
 /// Listens to rtnetlink and nftables and wakes the reconcile loop when something happens that may concern it: on our device or the
 /// underlay, to a route inside the overlay network, or to any firewall rule. Containers come and go in hundreds; their events wake
-/// someone only while a lane leads to them. What this process itself changes does not either.
+/// someone only while a lane leads to them. What this process itself changes does not either; of forwarding entries nobody tells whose doing they are, so one that is as it
+/// should be wakes nobody.
 /// </summary>
 public sealed class KernelWatch : IDisposable
 {
@@ -26,6 +27,7 @@ public sealed class KernelWatch : IDisposable
     private XfrmMonitor? _ipsec;
     private bool _isDeaf = true;
     private bool _hostChanged;
+    private Peers _peers = new(null, []);
     private Concern _concern = new(new HashSet<int>(), [], [], null);
 
     /// <summary>A watch that wakes <paramref name="wake"/> and knows the loop's own doing by the sockets it comes from.</summary>
@@ -66,6 +68,13 @@ public sealed class KernelWatch : IDisposable
     /// <summary>Whether interfaces, addresses or routes of this host may have changed since the last call.</summary>
     public bool TakeHostChange() => Interlocked.Exchange(ref _hostChanged, false) || Volatile.Read(ref _isDeaf);
 
+    /// <summary>Says what is about to be made so.</summary>
+    public void Expects(DesiredState desired)
+    {
+        if (!ReferenceEquals(_peers.Of, desired))
+            Volatile.Write(ref _peers, new(desired, desired.Overlays.SelectMany(o => o.Device?.Peers ?? []).DistinctBy(p => p.VtepMac).ToDictionary(p => p.VtepMac)));
+    }
+
     /// <summary>Says what concerns the loop from now on.</summary>
     public void Concerns(DatapathReport report, DesiredState desired) =>
         Volatile.Write(ref _concern, new Concern(
@@ -83,8 +92,10 @@ public sealed class KernelWatch : IDisposable
     {
         if (happened.PortId == _ownPort && happened.Kind != RouteEventKind.Overrun)
             return;
-        if (happened.Kind != RouteEventKind.Neighbour)
+        if (happened.Kind is not (RouteEventKind.Neighbour or RouteEventKind.Fdb))
             Volatile.Write(ref _hostChanged, true);
+        if (happened.Forwarding is { } entry && IsAsExpected(entry, happened.Removed))
+            return;
         var concern = Volatile.Read(ref _concern);
         var decides = DecidesOverTraffic(happened, concern);
         if (decides)
@@ -96,6 +107,12 @@ public sealed class KernelWatch : IDisposable
             || (happened.LinkName is { } name && concern.Names.Contains(name));
         if (matters)
             _wake.Wake();
+    }
+
+    private bool IsAsExpected(FdbEntry entry, bool isRemoved)
+    {
+        var peer = Volatile.Read(ref _peers).ByMac.GetValueOrDefault(entry.Address);
+        return entry.MasterIndex == 0 && (isRemoved ? peer is null : peer is not null && RoutingPlan.IsEntryOf(peer, entry));
     }
 
     /// <summary>A policy rule, or a route that overlay packets may now take: one inside the overlay network, or around it.</summary>
@@ -125,6 +142,9 @@ public sealed class KernelWatch : IDisposable
         _store.Report(new Problem(ProblemSeverity.Degraded, "kernel-watch", $"kernel events are not heard any more: {failure.Message}",
             "restart the agent; until then what others change is repaired by the periodic pass (--reconcile-interval)"));
     }
+
+    /// <summary>The peers on VTEP devices, and which desired state they are of.</summary>
+    private sealed record Peers(DesiredState? Of, Dictionary<MacAddress, OverlayPeer> ByMac);
 
     private sealed record Concern(IReadOnlySet<int> Interfaces, IReadOnlyList<string> Names, IReadOnlyList<IPNetwork> Networks, IPNetwork? Containers);
 }

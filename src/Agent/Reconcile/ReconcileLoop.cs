@@ -139,6 +139,7 @@ public sealed partial class ReconcileLoop(
         ReportStrangeAddresses(config.IPv4!, desired.Overlays[0], problems);
         try
         {
+            kernel.Expects(desired);
             // First: a peer that a route leads to and the guard does not know could not answer.
             var repairs = 0;
             var mark = datapath.Mark;

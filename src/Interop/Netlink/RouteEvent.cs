@@ -14,6 +14,7 @@ namespace Accelerated.Interop.Netlink;
 /// <param name="Protocol">The maker of a route, see <see cref="RouteProtocol"/>; otherwise 0.</param>
 /// <param name="LinkName">The name of a link; null for other kinds.</param>
 /// <param name="MasterIndex">The bridge that a link belongs to or whose table changed; 0 for none.</param>
+/// <param name="Forwarding">The forwarding entry as it is now, or was; null for other kinds. Since nobody says whose doing it is, what it says has to do.</param>
 public readonly record struct RouteEvent(
     RouteEventKind Kind,
     bool Removed = false,
@@ -22,7 +23,8 @@ public readonly record struct RouteEvent(
     IPNetwork? Destination = null,
     byte Protocol = 0,
     string? LinkName = null,
-    int MasterIndex = 0)
+    int MasterIndex = 0,
+    FdbEntry? Forwarding = null)
 {
     /// <summary>The event of a notification; null for types and families nobody here watches.</summary>
     internal static RouteEvent? From(in NetlinkMessage message)
@@ -56,7 +58,7 @@ public readonly record struct RouteEvent(
             case Rtnl.RTM_NEWNEIGH or Rtnl.RTM_DELNEIGH:
                 var removed = message.Type == Rtnl.RTM_DELNEIGH;
                 if (NeighbourMessages.DecodeFdb(message.Payload) is { } entry)
-                    return new(RouteEventKind.Fdb, removed, entry.InterfaceIndex, port, MasterIndex: entry.MasterIndex);
+                    return new(RouteEventKind.Fdb, removed, entry.InterfaceIndex, port, MasterIndex: entry.MasterIndex, Forwarding: entry);
                 return NeighbourMessages.DecodeNeighbour(message.Payload) is { } neighbour
                     ? new(RouteEventKind.Neighbour, removed, neighbour.InterfaceIndex, port, Host(neighbour.Address))
                     : null;

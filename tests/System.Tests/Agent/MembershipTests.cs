@@ -48,6 +48,37 @@ public sealed class MembershipTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(0, (await ping.StopAsync()).Lost);
     }
 
+    // The kernel tells of what the agent itself has just done: an agent that looks again for that does everything twice.
+    [Theory]
+    [InlineData("kernel")]
+    [InlineData("auto")]
+    public async Task Peer_ThatComes_CostsOnePass(string datapath)
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 1, PodsPerNode = 0, Datapath = datapath, AgentFlags = ["--reconcile-interval=1h"] });
+        await lab.StartAllAsync(cancel: Cancel);
+        var (node, key) = (lab.Node(1), LabSteps.KeyName("10.5.200.0/24"));
+        var before = await CalmAsync();
+
+        await lab.Etcd.CtlAsync("put", key, LabSteps.LeaseValue("192.0.2.200", "02:00:00:00:02:00"));
+
+        await Wait.UntilAsync("the route", async () => (await node.RunAsync("ip", "route", "show", "10.5.200.0/24")).Length > 0, explain: node.LogTail, cancel: Cancel);
+        Assert.Equal(before + 1, await CalmAsync());
+
+        // What is written down of the peers waits for five seconds, and wakes the loop.
+        async Task<long> CalmAsync()
+        {
+            for (; ; )
+            {
+                var passes = await PassesAsync();
+                await Task.Delay(TimeSpan.FromSeconds(6), Cancel);
+                if (passes == await PassesAsync())
+                    return passes;
+            }
+        }
+
+        async Task<long> PassesAsync() => (long)(await AgentSocket.StatusAsync(node))["reconcile"]!["passes"]!;
+    }
+
     [Fact]
     public async Task Node_KilledForLongerThanTheTtl_ExpiresWhileTheOthersStay()
     {

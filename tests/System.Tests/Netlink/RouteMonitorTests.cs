@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Accelerated.Interop;
 using Accelerated.Interop.Netlink;
 
 namespace Accelerated.System.Tests.Netlink;
@@ -33,9 +34,10 @@ public sealed class RouteMonitorTests : IDisposable
         _ns.Ip("link add vx0 type vxlan id 3 dev eth0 dstport 4789");
         var vxlan = _ns.IndexOf("vx0");
         _ns.Run("bridge", "fdb", "add", "02:00:00:00:00:07", "dev", "vx0", "dst", "192.0.2.7", "self");
-        Expect(new(RouteEventKind.Fdb, false, vxlan));
+        var entry = new FdbEntry(vxlan, MacAddress.Parse("02:00:00:00:00:07"), IPAddress.Parse("192.0.2.7"), NeighbourState.Permanent | NeighbourState.NoArp);
+        Expect(new(RouteEventKind.Fdb, false, vxlan, Forwarding: entry));
         _ns.Run("bridge", "fdb", "delete", "02:00:00:00:00:07", "dev", "vx0", "dst", "192.0.2.7", "self");
-        Expect(new(RouteEventKind.Fdb, true, vxlan));
+        Expect(new(RouteEventKind.Fdb, true, vxlan, Forwarding: entry));
         Rule("rule", "203.0.113.0/24");
         Rule("-6 rule", "2001:db8:7::/48");
         _ns.Ip("link delete vx0");
