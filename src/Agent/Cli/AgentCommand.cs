@@ -112,7 +112,7 @@ internal static class AgentCommand
             .AddSingleton<UnitRestarter>()
             .AddSingleton(new StateFile(options.StateDirectory, options.Instance))
             .AddSingleton(new HostRules(options.Instance))
-            .AddSingleton(s => new NftablesFirewall(options.Instance, s.GetRequiredService<HostRules>()))
+            .AddSingleton(s => new NftablesFirewall(options.Instance, s.GetRequiredService<HostRules>(), s.GetRequiredService<TimeProvider>()))
             .AddSingleton(s => new ForeignChains(options.Instance, s.GetRequiredService<HostRules>(), TimeProvider.System))
             .AddSingleton<PolicyWatch>()
             .AddSingleton<WakeSignal>()

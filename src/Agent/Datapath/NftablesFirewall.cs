@@ -13,17 +13,25 @@ namespace Accelerated.Agent.Datapath;
 /// anything; else the kernel's own listing of the table right after our transaction is compared with the listing of now. Where there is no
 /// such listing, because others were at work before it could be read, the table is written again. libnftables is loaded at the first call only.
 /// </summary>
-/// <remarks>One caller of <see cref="Apply"/> and <see cref="Settle"/>; <see cref="Refused"/> may be called from any thread.</remarks>
+/// <remarks>One caller of <see cref="Apply"/>, <see cref="Beat"/> and <see cref="Settle"/>; <see cref="Refused"/> may be called from any thread.</remarks>
 /// <param name="instance">Name of the agent's instance.</param>
 /// <param name="rules">The host's rules; the firewall does not dispose of them.</param>
-public sealed class NftablesFirewall(string instance, HostRules rules) : IDisposable
+/// <param name="time">The clock.</param>
+public sealed class NftablesFirewall(string instance, HostRules rules, TimeProvider time) : IDisposable
 {
+    /// <summary>To list the table costs more than to change it. Where peers come one after the other, once for several of them is enough.</summary>
+    private static readonly TimeSpan SettlePause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Of the time, a tenth at most goes into listing, however large the table is.</summary>
+    private const int SettleShare = 10;
+
     private readonly string _table = FirewallRules.TableName(instance);
     private readonly Lock _gate = new();
     private NftablesContext? _context;
     private (FirewallSpec Spec, AcceptMark? Mark)? _applied;
     private (uint? Generation, byte[]? Digest) _left;
-
+    private long _unsettled;
+    private TimeSpan _settlePause = SettlePause;
     private uint _libraryPort;
 
     /// <summary>
@@ -56,6 +64,25 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
             // What it is now it ought to have been before.
             SettleLocked();
             return _left.Digest is { } now && !now.AsSpan().SequenceEqual(found) ? FirewallChange.Repaired : FirewallChange.None;
+        }
+    }
+
+    /// <summary>Settles what is due, and returns when something will be; null if nothing will.</summary>
+    public TimeSpan? Beat()
+    {
+        lock (_gate)
+        {
+            if (!IsUnsettled)
+                return null;
+            var left = _settlePause - time.GetElapsedTime(_unsettled);
+            if (left > TimeSpan.Zero)
+                return left;
+            var began = time.GetTimestamp();
+            SettleLocked();
+            var pause = time.GetElapsedTime(began) * SettleShare;
+            _settlePause = pause > SettlePause ? pause : SettlePause;
+            // If others were there too, they have woken the loop.
+            return null;
         }
     }
 
@@ -135,17 +162,21 @@ public sealed class NftablesFirewall(string instance, HostRules rules) : IDispos
     {
         var after = rules.Generation();
         rules.NoteOwn(before, after);
+        if (!IsUnsettled)
+            _unsettled = time.GetTimestamp();
         _left = (HostRules.IsNext(before, after) ? after : null, null);
     }
 
+    private bool IsUnsettled => _applied is not null && _left is { Generation: not null, Digest: null };
+
     private void SettleLocked()
     {
-        if (_applied is null || _left is not { Generation: { } ours, Digest: null })
+        if (!IsUnsettled)
             return;
         try
         {
             // If somebody was there since, this may be what they have left and not what we have.
-            if (Look() is var now && now.Generation == ours)
+            if (Look() is var now && now.Generation == _left.Generation)
                 _left = now;
         }
         catch (NativeException)

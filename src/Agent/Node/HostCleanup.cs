@@ -34,7 +34,7 @@ public sealed class HostCleanup(AgentOptions options, bool dryRun, bool keepDevi
         RemoveDevices(state);
         using (var rules = new HostRules(options.Instance))
         {
-            using var firewall = new NftablesFirewall(options.Instance, rules);
+            using var firewall = new NftablesFirewall(options.Instance, rules, TimeProvider.System);
             var foreign = new ForeignChains(options.Instance, rules, TimeProvider.System);
             Step($"our rules in the chains of iptables (comment \"{rules.Comment}\")", () => foreign.Find().Count > 0, foreign.Remove);
             Step($"the nftables table inet {FirewallRules.TableName(options.Instance)}", firewall.Exists, firewall.Remove);

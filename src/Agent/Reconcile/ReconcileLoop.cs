@@ -109,7 +109,7 @@ public sealed partial class ReconcileLoop(
             if (left < TimeSpan.Zero)
                 left = TimeSpan.Zero;
             // Also before a pass that is due at once: it gets the whole of the watchdog's limit.
-            var beat = Earlier(datapath.Beat(), watchdog.Beat());
+            var beat = Earlier(Earlier(datapath.Beat(), watchdog.Beat()), firewall.Beat());
             var last = beat is not { } due || due >= left;
             if (await wake.WaitAsync(last ? left : beat!.Value, time, cancellation).ConfigureAwait(false) || last)
                 return;
@@ -157,7 +157,6 @@ public sealed partial class ReconcileLoop(
                 firewallDone &= ApplyFirewall(desired, problems, ref repairs);
             if (!ChooseTransport(report, desired, inputs, node, problems))
                 return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
-            firewall.Settle();
             _applied = desired;
             var keepAgain = keeper.Keep(inputs, node);
             var fileDone = ApplySubnetFile(desired, problems);

@@ -28,7 +28,7 @@ public sealed class StatusServerTests : IAsyncLifetime
     private Socket _listener = null!;
     private Task _serving = Task.CompletedTask;
 
-    public StatusServerTests() => _firewall = new("test", _rules);
+    public StatusServerTests() => _firewall = new("test", _rules, TimeProvider.System);
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 

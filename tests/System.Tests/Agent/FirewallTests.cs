@@ -26,7 +26,7 @@ public sealed class FirewallTests : IDisposable
     public FirewallTests(ITestOutputHelper output)
     {
         _output = output;
-        _firewall = new("test", _rules);
+        _firewall = new("test", _rules, TimeProvider.System);
     }
 
     public void Dispose()
