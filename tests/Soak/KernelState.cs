@@ -62,7 +62,7 @@ internal static partial class KernelState
                     lines.AddRange((await DumpAsync(node, path)).Select(e => $"{name} {(e["formatted"]?["key"] ?? e["key"])!.ToJsonString()}"));
                     break;
                 case "config":
-                    lines.AddRange((await DumpAsync(node, path)).Select(e => $"{name} {Ifindexes().Replace((e["formatted"] ?? e).ToJsonString(), "")}"));
+                    lines.AddRange((await DumpAsync(node, path)).Select(e => $"{name} {Cookie().Replace(Ifindexes().Replace((e["formatted"] ?? e).ToJsonString(), ""), "")}"));
                     break;
             }
         }
@@ -100,6 +100,10 @@ internal static partial class KernelState
     // The accept mark is another one with every generation of rules.
     [GeneratedRegex(@"\n\tchain accept(ed|_mark) \{.*?\n\t\}\n", RegexOptions.Singleline)]
     private static partial Regex AcceptMark();
+
+    // Drawn once for the maps; two zeros would be no cookie.
+    [GeneratedRegex(@"""cookie"":\[(?!0,0\])\d+,\d+\],?")]
+    private static partial Regex Cookie();
 
     [GeneratedRegex(@"""(overlay|underlay)_ifindex"":\d+,?")]
     private static partial Regex Ifindexes();

@@ -100,6 +100,8 @@ internal sealed class EtcdConnection : IDisposable
             // An answer of a connection that went down is not disposed of: see EtcdWatch.Dispose.
             if (e is EtcdException || lifetime.IsCancellationRequested)
                 response?.Dispose();
+            // Not before the timer that may be about to cancel it: what is thrown on its thread ends the process.
+            await onLate.DisposeAsync().ConfigureAwait(false);
             lifetime.Dispose();
             if (e is EtcdException)
                 throw;

@@ -106,7 +106,18 @@ internal sealed class EtcdWatch : IDisposable
     {
         Volatile.Write(ref _isAsked, false);
         _silence.Change(Patience, Timeout.InfiniteTimeSpan);
-        var answer = await _reader.ReadAsync(EtcdMethods.Watch.Parser, _lifetime.Token).ConfigureAwait(false);
+        WatchResponse? answer;
+        try
+        {
+            answer = await _reader.ReadAsync(EtcdMethods.Watch.Parser, _lifetime.Token).ConfigureAwait(false);
+        }
+        catch
+        {
+            // Or it would end the connection of those that come after this one.
+            _silence.Dispose();
+            throw;
+        }
+
         _silence.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         if (answer is null)
         {
@@ -133,6 +144,7 @@ internal sealed class EtcdWatch : IDisposable
             : EtcdStatusCode.Unavailable;
         throw EtcdFailure.FromStatus(new GrpcStatus(code, reason), _connection.Endpoint, write: false);
     }
+
     private void OnSilence()
     {
         if (!Volatile.Read(ref _isAsked))

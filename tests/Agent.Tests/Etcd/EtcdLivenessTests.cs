@@ -85,6 +85,26 @@ public sealed class EtcdLivenessTests : IAsyncLifetime
         Assert.Equal(2, _proxy.Connections);
     }
 
+    // The first that gives up ends the connection, at the moment at which the others' time is over too. An exception on a timer's thread ends the agent.
+    [Fact]
+    public async Task Watches_ThatHaveNoAnswer_GiveUpTogether()
+    {
+        await using var client = new EtcdClient(
+            new EtcdClientOptions { Endpoints = [_proxy.Endpoint], RequestTimeout = TimeSpan.FromSeconds(0.2) }, TimeProvider.System);
+        await client.PutAsync("/w/a", "1", 0, Ct);
+        _etcd.Pause();
+        for (var round = 0; round < 20; round++)
+        {
+            var watches = Enumerable.Range(0, 50).Select(_ => client.WatchAsync("/w/", 0, Ct).GetAsyncEnumerator(Ct)).ToList();
+            foreach (var opening in watches.ConvertAll(w => w.MoveNextAsync()))
+                Assert.True((await Wait.FailureAsync(opening)).IsTransient);
+        }
+
+        _etcd.Resume();
+        await using var watch = client.WatchAsync("/w/", 0, Ct).GetAsyncEnumerator(Ct);
+        Assert.True(await watch.MoveNextAsync());
+    }
+
     [Fact]
     public async Task Reconnect_WithAWatchOpen_EndsItAndTheNextCallConnectsAnew()
     {
