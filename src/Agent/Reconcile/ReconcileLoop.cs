@@ -36,6 +36,8 @@ public sealed partial class ReconcileLoop(
     private const int MostChangesNamed = 20;
 
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ObstacleSpan = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan ObstaclePause = TimeSpan.FromMilliseconds(100);
 
     private readonly WakeSignal _askedAtRest = new();
     private readonly WorkBudget _budget = new(WorkShare, SavedWork);
@@ -43,6 +45,7 @@ public sealed partial class ReconcileLoop(
     private DesiredState? _applied;
     private NodeFacts? _node;
     private DateTimeOffset _lookedAt = DateTimeOffset.MinValue;
+    private long? _obstacleSince;
     private IReadOnlyList<OtherInterface> _others = [];
     private IReadOnlyList<InterfaceAddress> _addresses = [];
     private (string Name, string Reason)? _carrier;
@@ -155,6 +158,8 @@ public sealed partial class ReconcileLoop(
             // The lanes want another proof from now on: they have closed to the old one already.
             if (datapath.Mark != mark)
                 firewallDone &= ApplyFirewall(desired, problems, ref repairs);
+            if (!HasStood(report.NoDevice))
+                return Finish(false, desired, report.Failures, problems, repairs, started, ObstaclePause);
             if (!ChooseTransport(report, desired, inputs, node, problems))
                 return Finish(false, desired, report.Failures, problems, repairs, started, options.RetryInterval);
             _applied = desired;
@@ -169,6 +174,25 @@ public sealed partial class ReconcileLoop(
         }
 
         return Finish(false, desired, [], problems, 0, started, options.RetryInterval);
+    }
+
+    /// <summary>
+    /// Whether what is in the way of the device has been there for a moment. The host may have changed under the pass, and the kernel been asked for an MTU, say, that the
+    /// underlay no longer carries: no reason to tell peers of another transport, but to look again.
+    /// </summary>
+    private bool HasStood(string? obstacle)
+    {
+        if (obstacle is null)
+        {
+            _obstacleSince = null;
+            return true;
+        }
+
+        _obstacleSince ??= time.GetTimestamp();
+        if (time.GetElapsedTime(_obstacleSince.Value) >= ObstacleSpan)
+            return true;
+        _lookedAt = DateTimeOffset.MinValue;
+        return false;
     }
 
     /// <summary>

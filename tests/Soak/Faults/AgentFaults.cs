@@ -39,6 +39,8 @@ internal sealed class AgentKilled(SoakLab lab, LabNode node) : AgentAway(lab, no
 /// <summary>It is stopped as systemd does it.</summary>
 internal sealed class AgentStopped(SoakLab lab, LabNode node) : AgentAway(lab, node)
 {
+    private const int EndedBySigterm = 128 + 15;
+
     /// <inheritdoc/>
     public override string Name => "agent stopped";
 
@@ -46,7 +48,8 @@ internal sealed class AgentStopped(SoakLab lab, LabNode node) : AgentAway(lab, n
     public override async Task<string> DoAsync(Random random, CancellationToken cancel)
     {
         var code = await Node!.StopAgentAsync();
-        return code == 0 ? "SIGTERM" : throw new LabException($"the agent of {Node.Namespace} answered SIGTERM with exit code {code}\n{Node.LogTail()}");
+        // Before the runtime listens for signals the kernel ends the process: to systemd that is as clean an end.
+        return code is 0 or EndedBySigterm ? "SIGTERM" : throw new LabException($"the agent of {Node.Namespace} answered SIGTERM with exit code {code}\n{Node.LogTail()}");
     }
 }
 

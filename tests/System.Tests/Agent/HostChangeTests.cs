@@ -14,6 +14,23 @@ public sealed class HostChangeTests(ITestOutputHelper output) : LabTest(output)
 {
     private static readonly IPAddress Moved = IPAddress.Parse("192.0.2.77");
 
+    // What the agent asks for may be too much by the time it gets there: the kernel refuses a device an MTU that the underlay does not carry.
+    [Fact]
+    public async Task Mtu_GoesUpAndDownAllTheTime_IsNoReasonForAnotherTransport()
+    {
+        var lab = await UpAsync(new LabSpec { Nodes = 1, PodsPerNode = 0, Datapath = "kernel" });
+        await lab.StartAllAsync(cancel: Cancel);
+        var node = lab.Node(1);
+        var before = Assert.Single(await lab.Etcd.ListAsync(cancel: Cancel));
+
+        await node.RunAsync("sh", "-ec", "for i in $(seq 400); do ip link set eth0 mtu 1441; ip link set eth0 mtu 1500; done");
+
+        await Wait.UntilAsync("the MTU of now", async () => (int)(await AgentSocket.StatusAsync(node))["mtu"]! == 1450, explain: node.LogTail, cancel: Cancel);
+        Assert.Equal(before, Assert.Single(await lab.Etcd.ListAsync(cancel: Cancel)));
+        Assert.DoesNotContain("no transport", await File.ReadAllTextAsync($"{node.RunDirectory}/agent.log", Cancel), StringComparison.Ordinal);
+        Assert.Equal("ok", (string?)(await AgentSocket.StatusAsync(node))["health"]);
+    }
+
     [Theory]
     [InlineData("kernel")]
     [InlineData("bpf")]
