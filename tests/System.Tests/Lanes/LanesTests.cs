@@ -141,6 +141,37 @@ public sealed class LanesTests(ITestOutputHelper output) : LabTest(output)
         Assert.Equal(0, (await ping.StopAsync()).Lost);
     }
 
+    // What is attached is held by the agent. It must neither be nobody's after it, nor go on with maps that nobody keeps.
+    [Theory]
+    [InlineData("tcx")]
+    [InlineData("clsact")]
+    public async Task Pins_RemovedByHand_ComeBackAndNoPacketIsLost(string attachment)
+    {
+        var lab = await UpAsync(TwoNodes with { AgentFlags = ["--reconcile-interval=1s", "--tunnel-in=bpf", $"--bpf-attach={attachment}"] });
+        await lab.StartAllAsync(cancel: Cancel);
+        var node = lab.Node(1);
+        await WaitDatapathAsync(node, "bpf");
+        await using var ping = lab.Pod(1, 1).StartPing(lab.Pod(2, 1).Address);
+        await ping.WaitAnswersAsync(10, cancel: Cancel);
+        var pins = Pins();
+
+        Directory.Delete(Path.Combine(node.BpfDirectory, "default"), recursive: true);
+
+        await node.WaitAgentAsync("the pins", () => Task.FromResult(Pins().SequenceEqual(pins)), cancel: Cancel);
+        await ping.WaitAnswersAsync(50, cancel: Cancel);
+        Assert.Equal(0, (await ping.StopAsync()).Lost);
+        Assert.DoesNotContain("carried by kernel", node.LogTail(), StringComparison.Ordinal);
+        // The next agent finds everything in its place.
+        await node.StopAgentAsync();
+        node.StartAgent("--datapath=kernel");
+        await node.WaitReadyAsync(cancel: Cancel);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(node.BpfDirectory));
+        Assert.Equal("", (await node.RunAsync("bpftool", "net", "show")).Split('\n').FirstOrDefault(l => l.Contains("overlay_out", StringComparison.Ordinal)) ?? "");
+
+        string[] Pins() => Directory.Exists(Path.Combine(node.BpfDirectory, "default"))
+            ? [.. Directory.EnumerateFiles(Path.Combine(node.BpfDirectory, "default"), "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [];
+    }
+
     [Fact]
     public async Task Agent_StartedAfterOneOfAnotherSchema_TakesItsLanesAway()
     {

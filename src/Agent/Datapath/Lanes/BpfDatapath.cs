@@ -208,6 +208,8 @@ public sealed class BpfDatapath(KernelDatapath kernel, RouteSocket routes, HostR
     {
         // One device: IPv4. The maps' addresses have room for both families.
         var program = Load(device);
+        // Someone may have removed the pins: what is attached is held all the same, and would be nobody's after this agent.
+        program.EnsurePinned();
         var changes = new List<string>();
         if (device.Learning || device.Gbp)
             throw new LanesUnavailableException($"Backend.{(device.Gbp ? "GBP" : "Learning")} in the network config needs the driver") { Remedy = "nothing, or another network config" };

@@ -78,15 +78,16 @@ internal sealed class LaneHooks(LaneOptions options) : IDisposable
     /// <summary>Detaches everything of the instance, also what an earlier agent attached. Needs neither libbpf nor bpf(2).</summary>
     public void DetachAll()
     {
-        if (!Directory.Exists(options.PinDirectory))
-            return;
-        foreach (var directory in Directory.EnumerateDirectories(options.PinDirectory).ToList())
+        var directories = Directory.Exists(options.PinDirectory) ? Directory.EnumerateDirectories(options.PinDirectory).ToList() : [];
+        foreach (var directory in directories)
         {
             // What lane 3 has decapsulated is nobody's without the programs at TC.
             RemoveXdp(directory);
             _links.RemoveAll(directory);
             _filters.RemoveAll(directory);
         }
+
+        _links.RemoveHeld();
     }
 
     /// <summary>Lets go of the links; what is pinned stays attached.</summary>

@@ -92,6 +92,9 @@ internal sealed class LaneProgram : IDisposable
         }
     }
 
+    /// <summary>Sees to it that the maps can be found by the next agent.</summary>
+    public void EnsurePinned() => PinnedObject.Pin(_object, Directory, MapNames);
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -49,6 +49,13 @@ internal sealed class PinnedLinks : IDisposable
             Drop(path);
     }
 
+    /// <summary>Detaches what this process holds, whatever became of the pins.</summary>
+    public void RemoveHeld()
+    {
+        foreach (var path in _links.Keys.ToList())
+            Drop(path);
+    }
+
     /// <summary>Lets go of the links; pinned ones stay attached.</summary>
     public void Dispose()
     {
@@ -92,7 +99,8 @@ internal sealed class PinnedLinks : IDisposable
         var held = _links.Remove(path, out var link);
         link?.Dispose();
         var pinned = File.Exists(path);
-        File.Delete(path);
+        if (pinned)
+            File.Delete(path);
         return held || pinned;
     }
 }

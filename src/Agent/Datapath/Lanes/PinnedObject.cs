@@ -23,21 +23,27 @@ internal static class PinnedObject
             }
 
             loaded.Load();
-            foreach (var map in maps)
-            {
-                var path = Path.Combine(directory, map);
-                if (File.Exists(path))
-                    continue;
-                using var made = loaded.Map(map);
-                made.Pin(path);
-            }
-
+            Pin(loaded, directory, maps);
             return loaded;
         }
         catch
         {
             loaded.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Pins those of its maps that are not pinned, also when somebody has removed the pins, and the directory with them.</summary>
+    public static void Pin(BpfObject loaded, string directory, IReadOnlyList<string> maps)
+    {
+        Directory.CreateDirectory(directory);
+        foreach (var map in maps)
+        {
+            var path = Path.Combine(directory, map);
+            if (File.Exists(path))
+                continue;
+            using var made = loaded.Map(map);
+            made.Pin(path);
         }
     }
 }

@@ -161,7 +161,11 @@ internal sealed class Shortcut(LaneOptions options, RouteSocket routes, PolicyWa
     private void Load(LaneProgram lanes, LaneObjects objects)
     {
         if (_program is not null)
+        {
+            _program.EnsurePinned();
             return;
+        }
+
         try
         {
             _program = ShortcutProgram.Load(lanes, objects);

@@ -17,9 +17,11 @@ internal sealed class ShortcutProgram : IDisposable
 
     private readonly BpfObject _object;
 
-    private ShortcutProgram(BpfObject loaded)
+    private readonly string _directory;
+
+    private ShortcutProgram(BpfObject loaded, string directory)
     {
-        _object = loaded;
+        (_object, _directory) = (loaded, directory);
         Endpoints = loaded.Map("endpoints");
         Terms = loaded.Map("shortcut");
         ContainerOut = loaded.Program("container_out");
@@ -51,7 +53,7 @@ internal sealed class ShortcutProgram : IDisposable
             if (!BpfFeatures.Tcx.IsSupported)
                 throw new LanesUnavailableException($"containers' interfaces need tcx links: {BpfFeatures.Tcx.Reason}") { Remedy = "a kernel from 6.6 on", IsLasting = true };
             return objects.Load(ObjectName, image => new ShortcutProgram(
-                PinnedObject.Load(image.Image, ObjectName, lanes.Directory, [.. LaneProgram.MapNames, .. OwnMaps])));
+                PinnedObject.Load(image.Image, ObjectName, lanes.Directory, [.. LaneProgram.MapNames, .. OwnMaps]), lanes.Directory));
         }
         catch (NativeException e) when (e.Message.Contains("bpf_skb_ct_lookup", StringComparison.Ordinal))
         {
@@ -62,6 +64,9 @@ internal sealed class ShortcutProgram : IDisposable
             };
         }
     }
+
+    /// <summary>Sees to it that the maps can be found by the next agent.</summary>
+    public void EnsurePinned() => PinnedObject.Pin(_object, _directory, OwnMaps);
 
     /// <inheritdoc/>
     public void Dispose()
