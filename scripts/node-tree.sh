@@ -20,6 +20,7 @@ rm -rf --one-file-system "$folder"/new-*
 echo "deps: making a small Debian for the machines of the systemd tests in $folder/tree"
 work=$(mktemp -d "$folder/new-XXXXXX")
 cleanup() {
+    # Failing is fine: as a rule nothing is mounted any more, and what is goes with the namespace. The removal stays on its side of it.
     umount --recursive --quiet "$work"/tree/{proc,sys} || true
     rm -rf --one-file-system "$work"
 }

@@ -21,6 +21,7 @@ if [[ ${1:-} != --apart ]]; then exec unshare --mount --propagation private scri
 mkdir -p "$folder"
 work=$(mktemp -d "$PWD/$folder/box-XXXXXX")
 cleanup() {
+    # Failing is fine: as a rule nothing is mounted any more, and what is goes with the namespace. The removal stays on its side of it.
     umount --recursive --quiet "$work"/tree/{proc,sys} "$work/mount" || true
     rm -rf --one-file-system "$work"
 }
