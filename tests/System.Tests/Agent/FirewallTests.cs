@@ -135,6 +135,23 @@ public sealed class FirewallTests : IDisposable
         }
     }
 
+    // Who does not know what the own transaction has left has to write all of it again when others change something.
+    [Fact]
+    public void Beat_AMomentAfterATransaction_LetsOthersChangesBeToldFromIt()
+    {
+        Assert.Null(_namespace.Invoke(_firewall.Beat));
+        Assert.True(_namespace.Invoke(() => Apply(Spec)));
+        Assert.InRange(_namespace.Invoke(_firewall.Beat)!.Value, TimeSpan.FromTicks(1), TimeSpan.FromMilliseconds(50));
+        for (var tries = 0; tries < 50 && _namespace.Invoke(_firewall.Beat) is { } due; tries++)
+            Thread.Sleep(due);
+        var handles = Handles();
+
+        _namespace.Run("nft", "add table ip foreign; add chain ip foreign c; add rule ip foreign c accept");
+
+        Assert.Equal(FirewallChange.None, _namespace.Invoke(() => _firewall.Apply(Spec, null)));
+        Assert.Equal(handles, Handles());
+    }
+
     [Fact]
     public void Apply_NobodyElseChangesRules_LeavesWhatWasReadStanding()
     {
